@@ -129,10 +129,9 @@ class PostgresDatabase:
         An `owner` begins its ownership. A worker's schema must be up to date, and it has few
         connections.
 
-        The limit for each connection, lock and statement is `wait_s`. When the ownership is over,
-        reads and writes raise StoreUnavailable. Raises
-        UnknownDatabase, StoreBroken if this user may not write, and StoreUnavailable while the
-        server cannot be reached.
+        Each connection, lock and statement may take `wait_s` at most. When the ownership is over,
+        reads and writes raise StoreUnavailable. Raises UnknownDatabase, StoreBroken if this user
+        may not write, and StoreUnavailable while the server cannot be reached.
         """
         with sessions.translated_errors():
             # Before the pools, because a pool does not report the reason of a failure.

@@ -27,7 +27,7 @@ class ServerReport:
     """The host and the database, without user and password."""
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    """What is not as it should be, but stops nothing."""
+    """Problems that do not keep the bot from working."""
 
 
 def report_on(url: str) -> ServerReport:

@@ -30,8 +30,8 @@ class TimelyWrites:
     ) -> T:
         """Return the result of the write.
 
-        Raises StoreUnavailable if it takes too long. Its result is withdrawn in the background as
-        soon as it is there.
+        Raises StoreUnavailable if the write takes too long. It is then withdrawn in the background
+        as soon as it ends.
         """
         storing = asyncio.create_task(write)
         done, _ = await asyncio.wait({storing}, timeout=STORE_WITHIN_S)

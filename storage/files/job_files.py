@@ -93,7 +93,7 @@ class StoredFile(Protocol):
 class JobFiles:
     """Creates, measures and removes jobs' directories.
 
-    Files are on this disk alone. A subclass also keeps them elsewhere
+    Files are on this disk only. A subclass also keeps them elsewhere
     (`storage/objects/shared_job_files.py`).
     """
 
@@ -178,17 +178,17 @@ class JobFiles:
         """Keep what is encoded for links where any machine can serve it. Safe to repeat."""
 
     async def bring_input(self, job_id: JobId) -> None:
-        """Have the user's file on this disk. Raises FileNotFoundError when it is gone."""
+        """Ensure that the user's file is on this disk. Raises FileNotFoundError when it is gone."""
         await asyncio.to_thread(self.of(job_id).input.stat)
 
     async def bring(self, job_id: JobId, stems: Iterable[Stem]) -> None:
-        """Have the job's masters and the song's picture on this disk, where they are kept.
+        """Ensure that the job's masters and the song's picture are on this disk.
 
         Raises FileNotFoundError when a master is gone.
         """
 
     async def bytes_elsewhere(self, job_id: JobId, stems: Iterable[Stem]) -> int:
-        """Return how much `bring` would write."""
+        """Return how many bytes `bring` would write."""
         return 0
 
     async def find_elsewhere(self, path: Path) -> StoredFile | None:

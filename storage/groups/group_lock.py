@@ -36,9 +36,9 @@ _ANSWER_WITHIN_S = 3.0
 _SETTINGS = {**sessions.settings_for(_ANSWER_WITHIN_S), "idle_session_timeout": "8s"}
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
-# Advisory locks with two numbers: a class of ours, and the number of shards or a shard.
+# Advisory locks with two numbers: one of our two classes, and the number of shards or a shard's id.
 _COUNTS, _SHARDS = 0x53544D43, 0x53544D53
-# Whoever asks for a group's locks does so alone, so no lock is held only in part.
+# Only one process at a time asks for a group's locks, so it gets all of them or none.
 _ASK_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('stemcord shard groups', 0))"
 _OTHER_COUNT = """
 SELECT min(objid::bigint) AS number FROM pg_locks
@@ -56,7 +56,7 @@ INSERT INTO shard_groups (shard_count, first_shard, last_shard)
 VALUES (%(shard_count)s, %(first_shard)s, %(last_shard)s)
 ON CONFLICT DO NOTHING
 """
-# Also against earlier owners with another division of the shards.
+# This also excludes earlier owners that divided the shards differently.
 _RAISE_FENCES = """
 UPDATE shard_groups SET fence = fence + 1
 WHERE shard_count <> %(shard_count)s
@@ -70,7 +70,7 @@ WHERE shard_count = %(shard_count)s
 
 
 def _elapsed_s() -> float:
-    """Return the seconds since the machine started, including those in which it slept."""
+    """Return the seconds since the machine started, including those in which it was suspended."""
     return time.clock_gettime(_CLOCK)
 
 
@@ -120,7 +120,7 @@ class PostgresGroupLock:
         told: str | None = None
         while True:
             try:
-                # A connection that was just made proves nothing about the owner's, so wait.
+                # A new connection proves nothing about the owner's, so wait.
                 if await self._has_lost_connection() or self._was_lost:
                     await self._connected()
                     self._was_lost = False
@@ -205,7 +205,7 @@ class PostgresGroupLock:
         return self._conn
 
     async def _ask(self) -> str | None:
-        """Take the locks if they are free; return what is in the way, as a sentence's start.
+        """Take the locks if they are free, or return the obstacle as the start of a sentence.
 
         Raises StoreUnavailable.
         """

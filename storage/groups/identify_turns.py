@@ -1,9 +1,9 @@
-"""Spaces the IDENTIFYs of all bots, of which Discord takes one per key within five seconds."""
+"""Spaces the IDENTIFYs of all bots, because Discord accepts one per key every five seconds."""
 
 from storage.database.protocols import Connection, Database
 
 GAP_MS = 5_200
-"""Discord's five seconds, and some for the way there."""
+"""Discord's five seconds, and a margin for the network."""
 # One row for each key: the time of its last turn, by the server's clock. The row is locked until
 # the commit, so no two bots get the same turn.
 _TAKE = """

@@ -1,4 +1,4 @@
-"""Hears the notes of other bots on a connection of its own, which must not lead to a pooler."""
+"""Receives signals of other bots, on a separate connection that must not go through a pooler."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from storage.groups.signals import CHANNEL, Signal
 log = logging.getLogger(__name__)
 
 ALIVE_EVERY_S = 5.0
-"""The pause between two checks of a silent connection."""
+"""The time between two checks of a silent connection."""
 _PAUSE_S = 1.0
 _WAIT_S = 5.0
 
@@ -30,13 +30,13 @@ class Listener:
     async def run(
         self, hear: Callable[[Signal], None], *, connected: Callable[[], None]
     ) -> NoReturn:
-        """Call `hear` with each note, and `connected` whenever notes may have been missed."""
+        """Call `hear` with each signal, and `connected` whenever signals may have been missed."""
         while True:
             try:
                 await self._listen(hear, connected)
             except StoreUnavailable as exc:
                 if self._reminders.is_due(str(exc), asyncio.get_running_loop().time()):
-                    log.warning("notes of other bots cannot be heard: %s", exc)
+                    log.warning("signals of other bots cannot be received: %s", exc)
             await asyncio.sleep(_PAUSE_S)
 
     async def _listen(self, hear: Callable[[Signal], None], connected: Callable[[], None]) -> None:

@@ -26,7 +26,7 @@ def lock_of(address: Address, shards: ShardGroup = EVERY_SHARD) -> BotLock | Non
 
 
 def listener_of(address: PostgresUrl) -> "Listener":
-    """Return the listener for notes of other bots, not yet connected."""
+    """Return the listener for signals of other bots, not yet connected."""
     from storage.groups.listener import Listener
 
     return Listener(address.secret)

@@ -7,7 +7,7 @@ from typing import Final, Self
 
 _RANGE: Final = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?/(\d{1,5})", re.ASCII)
 _TIME_BITS: Final = 22
-"""The bits of a server's id below the time, which Discord's formula for its shard leaves out:
+"""The bits of a server's id below its timestamp, which Discord's shard formula leaves out:
 https://discord.com/developers/docs/events/gateway#sharding-sharding-formula"""
 
 OWN_ROWS: Final = """

@@ -1,4 +1,4 @@
-"""Notes that one bot of a database sends to the others. A lost note delays work, nothing more."""
+"""Notifications that one bot of a database sends to the others. A lost signal only delays work."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ _NOTIFY = f"SELECT pg_notify('{CHANNEL}', ?)"
 
 
 class SignalKind(StrEnum):
-    """What a note is about."""
+    """What a signal is about."""
 
     JOB = "job"
     """Another bot changed a job: its subject."""
@@ -23,7 +23,7 @@ class SignalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A note, as it is sent: `job k7f2q`, or `place finevoice 0-3/16`."""
+    """A signal, as it is sent: `job k7f2q`, or `place finevoice 0-3/16`."""
 
     kind: SignalKind
     subject: str
@@ -34,19 +34,19 @@ class Signal:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read a note; None for one of another version."""
+        """Decode a signal; return None if another version sent it in another form."""
         kind, _, rest = text.partition(" ")
         subject, _, group = rest.partition(" ")
         return cls(SignalKind(kind), subject, group) if kind in set(SignalKind) else None
 
 
 async def notify(conn: Connection, signal: Signal) -> None:
-    """Send a note when the transaction is committed."""
+    """Send a signal when the transaction is committed."""
     await conn.execute_fetchall(_NOTIFY, (str(signal),))
 
 
 class Signals:
-    """Sends notes."""
+    """Sends signals."""
 
     def __init__(self, *, db: Database, shards: ShardGroup) -> None:
         """`db` is a PostgreSQL database, and `shards` the group of this bot."""

@@ -1,7 +1,7 @@
-"""Places at vendors, which limit how many attempts of all groups a vendor works on at a time.
+"""Places at vendors: they limit how many attempts of all groups a vendor works on at a time.
 
-A place belongs to an attempt, and bears its job's server. Groups wait in line; when a place becomes
-free, only the first in line is told.
+A place belongs to an attempt, and stores the server of its job. Groups wait in line; when a place
+becomes free, only the first in line is told.
 """
 
 import json
@@ -74,7 +74,7 @@ ON CONFLICT DO NOTHING
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A place to be taken at a provider with so many of them, for a job of a server."""
+    """A place to take for a group's job, at a provider with `capacity` places."""
 
     provider: str
     capacity: int

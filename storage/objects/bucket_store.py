@@ -25,7 +25,7 @@ class BucketStore(ObstoreStore):
         """Open the bucket without connecting to it. Raises InvalidObjectStore."""
         super().__init__(f"s3://{bucket.name}/{bucket.prefix}".rstrip("/"))
         for name in ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
-            # obstore reads the environment by itself, and panics over an empty address.
+            # obstore reads the environment itself, and panics if an address is empty.
             if os.environ.get(name) == "":
                 del os.environ[name]
         try:
@@ -41,14 +41,14 @@ class BucketStore(ObstoreStore):
             )
         except (BaseError, ValueError) as exc:
             log.debug("%s: %s", self._name, exc)
-            # Without its cause, which quotes the variables.
+            # Without the cause, whose text contains the variables.
             raise InvalidObjectStore("expected AWS_* variables that fit together") from None
 
     def open(self) -> "Obstore":
         return self._store
 
     async def remove_under(self, prefix: str) -> None:
-        """Remove the objects; what is gone already is no error of S3."""
+        """Remove the objects; S3 reports no error for those that are already gone."""
         try:
             await super().remove_under(prefix)
         except ObjectMissing:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class FolderStore(ObstoreStore):
-    """A folder that the operator has made, on a disk that every machine has mounted."""
+    """A folder that the operator has created, on a disk that every machine has mounted."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"file://{path}")
         self._path = path
 
     def open(self) -> "Obstore":
-        if not self._path.is_dir():  # obstore would make a folder where nothing is mounted
+        if not self._path.is_dir():  # obstore would create the folder where nothing is mounted
             raise self.missing()
         return LocalStore(self._path, automatic_cleanup=True)
 
@@ -35,7 +35,7 @@ class FolderStore(ObstoreStore):
             await asyncio.to_thread(_sync, self._path / key)
 
     async def remove_under(self, prefix: str) -> None:
-        """Remove the folder, with what a killed process has left in it half-written.
+        """Remove the folder, including files that a killed process left half-written.
 
         Raises ValueError for a prefix that leads elsewhere.
         """

@@ -7,10 +7,10 @@ from typing import Final, Protocol
 from storage.files.ownership import DataUnusable
 
 MARKER: Final = "stemcord-store"
-"""The object that shows that the store is there.
+"""The object that proves that the store is available.
 
-Services report a missing object and a missing bucket alike, and an unmounted folder is empty. So
-an object counts as missing only while this one is found.
+Services report a missing object and a missing bucket in the same way, and an unmounted folder is
+empty. Therefore an object counts as missing only while this one is found.
 """
 
 
@@ -21,9 +21,10 @@ class ForeignObjectStore(DataUnusable):
 class ObjectStore(Protocol):
     """Keeps files under keys such as `jobs/k7f2q/input`.
 
-    Every method raises ObjectStoreUnavailable while the store is away, misconfigured or refuses the
-    access, after some 20 to 30 s at most; longer waiting is the caller's. All may be repeated.
-    Objects appear whole or not at all, and memory does not grow with their size.
+    Every method raises ObjectStoreUnavailable after 20 to 30 s at most if the store is unavailable,
+    is misconfigured or denies access; callers that want to wait longer try again. Every method is
+    safe to repeat. Objects appear whole or not at all, and memory use does not grow with their
+    size.
     """
 
     @property
@@ -34,18 +35,17 @@ class ObjectStore(Protocol):
     async def prepare(self, owner: str) -> None:
         """Mark the store as this database's. Only the bot does this, at start and later on.
 
-        A mark that is there is written again, so that it never looks old. Raises
-        ForeignObjectStore if the store is another database's, whose files would look like leftovers
-        of ours.
+        An existing mark is written again, so that it never looks old. Raises ForeignObjectStore if
+        the store belongs to another database, whose files would look like leftovers of this one.
         """
         ...
 
     async def probe(self) -> None:
-        """Write, read and remove an object of its own, whether or not the store is marked."""
+        """Write, read and remove a test object, whether or not the store is marked."""
         ...
 
     async def check(self) -> None:
-        """Return if the store is there and marked."""
+        """Raise ObjectStoreUnavailable unless the store is available and marked."""
         ...
 
     async def put(self, path: Path, key: str) -> None:
@@ -86,5 +86,5 @@ class ObjectStore(Protocol):
         ...
 
     async def remove(self, key: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it exists."""
         ...

@@ -1,4 +1,4 @@
-"""What buckets and folders have in common: the calls of obstore, and its errors in our words."""
+"""What buckets and folders have in common: calls to obstore, and translated errors."""
 
 import asyncio
 import logging
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PART_BYTES: Final = 5 * 1024 * 1024
-"""S3's least size of a part; 10,000 parts at most make 48 GiB."""
+"""S3's minimum size of a part. It allows 10,000 parts, which make 48 GiB."""
 PARTS_AT_ONCE: Final = 2
-"""obstore's own twelve would hold 60 MiB for each file."""
+"""obstore's default of twelve would take 60 MiB for each file."""
 _PROBE: Final = "probe"
 _STATUS = re.compile(r"status code: (\d{3}[\w ]*)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
@@ -50,7 +50,7 @@ class ObstoreStore(ObjectStore):
         """Return obstore's store, within `translated`."""
 
     async def prepare(self, owner: str) -> None:
-        """Write the marker, with its owner in it."""
+        """Write the marker, which contains its owner."""
         found = await self._owner()
         if found not in {None, owner}:
             raise ForeignObjectStore(
@@ -60,7 +60,7 @@ class ObstoreStore(ObjectStore):
         try:
             with self.translated():
                 await obstore.put_async(self.open(), MARKER, f"{owner}\n".encode())
-        except ObjectMissing:  # a put misses nothing but the bucket
+        except ObjectMissing:  # a put only needs the bucket
             raise self.missing() from None
 
     async def probe(self) -> None:
@@ -79,7 +79,7 @@ class ObstoreStore(ObjectStore):
             raise ObjectStoreUnavailable(f"the object store {self._name} returns other content")
 
     async def check(self) -> None:
-        """Return if the marker is there."""
+        """Raise ObjectStoreUnavailable unless the marker exists."""
         try:
             with self.translated():
                 await obstore.head_async(self.open(), MARKER)
@@ -102,10 +102,12 @@ class ObstoreStore(ObjectStore):
             await asyncio.to_thread(path.stat)  # the file itself may have been removed meanwhile
             raise self.missing() from None
         if stored["size"] != size_bytes:
-            raise ObjectStoreUnavailable(f"the object store {self._name} has kept a part of a file")
+            raise ObjectStoreUnavailable(
+                f"the object store {self._name} stored only part of a file"
+            )
 
     async def get(self, key: str, into: Path) -> None:
-        """Fetch an object in parts, so that a slow connection needs no longer request."""
+        """Fetch an object in parts, so that each request is short even over a slow connection."""
         about = await self._known(key)
         with _draft(into) as file:
             async for part in self._parts(about, 0, about["size"]):
@@ -149,7 +151,7 @@ class ObstoreStore(ObjectStore):
             await self.check()
 
     async def _head(self, key: str) -> "ObjectMeta | None":
-        """Return what is known of an object; None only if the store is there without it."""
+        """Return an object's metadata; None only if the store is available and lacks the object."""
         try:
             with self.translated():
                 return await obstore.head_async(self.open(), key)
@@ -189,12 +191,14 @@ class ObstoreStore(ObjectStore):
             await self.check()
             raise
         if len(part) != end - start:
-            raise ObjectStoreUnavailable(f"the object store {self._name} sent a part of an object")
+            raise ObjectStoreUnavailable(
+                f"the object store {self._name} sent only part of an object"
+            )
         return part
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Raise obstore's errors as ours. A text is the same at each try, and quotes no key."""
+        """Translate obstore's errors. Repeated failures have equal texts, which contain no key."""
         try:
             yield
         except FileNotFoundError as exc:
@@ -208,7 +212,7 @@ class ObstoreStore(ObjectStore):
             raise ObjectStoreUnavailable(f"the object store {self._name} {_why(exc)}") from exc
 
     def missing(self) -> ObjectStoreUnavailable:
-        """Return the error for a bucket or a folder that is not there."""
+        """Return the error for a bucket or a folder that does not exist."""
         return ObjectStoreUnavailable(f"the object store {self._name} does not exist")
 
 

@@ -20,11 +20,11 @@ from storage.objects.object_store import ObjectStore
 log = logging.getLogger(__name__)
 
 TRANSFERS: Final = 3
-"""Files that are put or got at a time. Each takes up to 30 MiB of memory."""
+"""Files that are sent or fetched at a time. Each takes up to 30 MiB of memory."""
 UNUSED_S: Final = 600.0
 """A local copy that was used more recently is not dropped."""
 FULL_S: Final = 30.0
-"""The pause before copies are looked through again, if none could be dropped."""
+"""The pause before the next search for copies to drop, if none could be dropped."""
 _JOBS: Final = "jobs"
 
 
@@ -50,13 +50,13 @@ async def stored_paths(store: ObjectStore) -> frozenset[str]:
 class SharedJobFiles(JobFiles):
     """Keeps the user's file, the masters and the linked files in the store too.
 
-    Everything else can be made from them again, and stays on the disk alone. A job's object has the
-    path of its file as its key. What is needed here and missing is fetched by the `bring` methods;
-    all methods raise StoreUnavailable while they need the store and it is away.
+    Everything else can be made from them again, and stays on this disk only. The key of an object
+    is the path of the job's file. The `bring` methods fetch what is needed but not on this disk.
+    All methods raise StoreUnavailable if they need the store and it is unavailable.
     """
 
     def __init__(self, root: Path, store: ObjectStore, *, owner: str) -> None:
-        """`owner` is a random text of the database, with which it marks the store as its own."""
+        """`owner` is the database's random text, which marks the store as belonging to it."""
         super().__init__(root)
         self._store = store
         self._owner = owner
@@ -66,20 +66,20 @@ class SharedJobFiles(JobFiles):
         self._used_at: dict[JobId, float] = {}
         """When this process last needed a job's masters."""
         self._trusted: set[JobId] = set()
-        """Jobs whose masters on this disk are those in the store."""
+        """Jobs whose masters on this disk are the same as those in the store."""
         self._full_at = -FULL_S
-        """When no copy could be dropped."""
+        """When a search last found no copy to drop."""
 
     @property
     def is_shared(self) -> bool:
-        """Files may be in the store alone."""
+        """Files may be in the store only."""
         return True
 
     async def claim_store(self) -> None:
         """Mark the store, or renew the mark, so that no lifecycle rule removes it.
 
-        A mark that this process has seen, and that is gone, is not made again: the store is likely
-        not there. Raises ForeignObjectStore.
+        If this process has seen the mark and it is gone, it is not written again, because the store
+        is probably unavailable. Raises ForeignObjectStore.
         """
         if self._is_claimed:
             await self._store.check()
@@ -95,21 +95,21 @@ class SharedJobFiles(JobFiles):
         return frozenset(self._used_at)
 
     async def keep_input(self, job_id: JobId) -> None:
-        """Put the user's file, unless it is there."""
+        """Put the user's file into the store, unless it is already there."""
         path = self.of(job_id).input
         size_bytes = (await asyncio.to_thread(path.stat)).st_size
         if await self._store.size(self._key(path)) != size_bytes:
             await self._put([path])
 
     async def keep_linked(self, job_id: JobId) -> None:
-        """Put the linked files that are not there; equal names have equal content."""
+        """Put the linked files that the store lacks into it; equal names have equal content."""
         linked = self.of(job_id).linked
         there = await self._linked_there(job_id)
         here = await super().linked_names(job_id)
         await self._put(linked / name for name in sorted(here - there))
 
     async def settle(self, job_id: JobId) -> None:
-        """Sync the masters to disk, and put them with the picture."""
+        """Sync the masters to disk, and put them and the picture into the store."""
         await super().settle(job_id)
         await self._put(await asyncio.to_thread(_masters_and_cover, self.of(job_id)))
         self._trusted.add(job_id)
@@ -117,27 +117,27 @@ class SharedJobFiles(JobFiles):
     async def take_over(
         self, earlier: JobId, job_id: JobId, stems: Iterable[Stem], *, with_linked: bool
     ) -> None:
-        """Share an earlier job's files with another job, fetching them first if need be."""
+        """Share an earlier job's files with another job, fetching them first if necessary."""
         stems = tuple(stems)
         await self.bring(earlier, stems)
         await super().take_over(earlier, job_id, stems, with_linked=with_linked)
 
     async def bring_input(self, job_id: JobId) -> None:
-        """Fetch the user's file, unless it is here."""
+        """Fetch the user's file, unless it is on this disk."""
         path = self.of(job_id).input
         async with self._one_at_a_time(job_id):
             if not await asyncio.to_thread(path.exists):
                 await self._get(path)
 
     async def bring(self, job_id: JobId, stems: Iterable[Stem]) -> None:
-        """Fetch the masters that are not here, and the picture with them."""
+        """Fetch the masters that are not on this disk, and the picture with them."""
         where = self.of(job_id)
         async with self._one_at_a_time(job_id):
             self._used_at[job_id] = time.monotonic()
             missing = await self._missing(job_id, stems)
             if not missing:
                 return
-            for path in missing:  # before a folder is made for them
+            for path in missing:  # before a folder is created for them
                 if await self._store.size(self._key(path)) is None:
                     raise FileNotFoundError(path)
             await self.prepare(job_id)
@@ -148,7 +148,7 @@ class SharedJobFiles(JobFiles):
         log.info("%s: %d stems are fetched from the object store", job_id, len(missing))
 
     async def bytes_elsewhere(self, job_id: JobId, stems: Iterable[Stem]) -> int:
-        """Return the size of the masters that are not here."""
+        """Return the size of the masters that are not on this disk."""
         sizes = [
             await self._store.size(self._key(path)) for path in await self._missing(job_id, stems)
         ]
@@ -161,24 +161,24 @@ class SharedJobFiles(JobFiles):
         return None if size_bytes is None else _Object(self._store, key, size_bytes)
 
     async def holds(self, job_id: JobId, stems: Iterable[Stem]) -> bool:
-        """Return whether each of these masters is here or in the store."""
+        """Return whether each of these masters is on this disk or in the store."""
         for path in await self._missing(job_id, stems):
             if not await self._store.size(self._key(path)):
                 return False
         return True
 
     async def has_input(self, job_id: JobId) -> bool:
-        """Return whether the user's file is here or in the store."""
+        """Return whether the user's file is on this disk or in the store."""
         if await super().has_input(job_id):
             return True
         return await self._store.size(self._key(self.of(job_id).input)) is not None
 
     async def linked_names(self, job_id: JobId) -> frozenset[str]:
-        """Return the names of the linked files, here and in the store."""
+        """Return the names of the linked files on this disk and in the store."""
         return await super().linked_names(job_id) | await self._linked_there(job_id)
 
     async def drop_work(self, job_id: JobId) -> None:
-        """Remove the song and all intermediate files, here and in the store."""
+        """Remove the song and all intermediate files from this disk and the store."""
         await super().drop_work(job_id)
         try:
             await self._store.remove(self._key(self.of(job_id).input))
@@ -186,7 +186,7 @@ class SharedJobFiles(JobFiles):
             log.warning("%s: its song stays with its stems: %s", job_id, exc)
 
     async def drop_old_renditions(self, job_id: JobId, *, keep: int) -> Sequence[Path]:
-        """Remove the files of older renditions, here and in the store."""
+        """Remove the files of older renditions from this disk and the store."""
         dropped = await super().drop_old_renditions(job_id, keep=keep)
         try:
             for path in dropped:
@@ -196,7 +196,7 @@ class SharedJobFiles(JobFiles):
         return dropped
 
     async def drop_linked_songs(self, job_ids: Iterable[JobId]) -> None:
-        """Remove the files that hold several songs, here and in the store."""
+        """Remove the files that hold several songs from this disk and the store."""
         job_ids = tuple(job_ids)
         await super().drop_linked_songs(job_ids)
         for job_id in job_ids:
@@ -205,19 +205,19 @@ class SharedJobFiles(JobFiles):
                     await self._store.remove(self._key(self.of(job_id).linked / name))
 
     async def remove(self, job_id: JobId) -> None:
-        """Remove all of the job's files, here and in the store."""
+        """Remove all of the job's files from this disk and the store."""
         async with self._one_at_a_time(job_id):
             await self.remove_here(job_id)
             await self._store.remove_under(f"{_JOBS}/{job_id}")
 
     async def remove_here(self, job_id: JobId) -> None:
-        """Remove all of the job's files on this disk."""
+        """Remove all of the job's files from this disk."""
         await super().remove_here(job_id)
         self._trusted.discard(job_id)
         self._used_at.pop(job_id, None)
 
     async def make_room(self, size_bytes: int, *, in_use: Collection[JobId]) -> bool:
-        """Drop the copies that have not been used for longest; if none can be, not again soon."""
+        """Drop the least recently used copies; if none can be dropped, pause for FULL_S."""
         if time.monotonic() - self._full_at < FULL_S:
             return False
         freed = 0
@@ -232,7 +232,7 @@ class SharedJobFiles(JobFiles):
         return freed > 0
 
     async def _drop_if_stored(self, job_id: JobId) -> int:
-        """Drop a job's copies if all of them are in the store; return how many bytes they had."""
+        """Drop a job's copies if all of them are in the store; return their size in bytes."""
         if time.monotonic() - self._used_at.get(job_id, -UNUSED_S) < UNUSED_S:
             return 0
         async with self._one_at_a_time(job_id):
@@ -250,9 +250,10 @@ class SharedJobFiles(JobFiles):
         return sum(here.values())
 
     async def _missing(self, job_id: JobId, stems: Iterable[Stem]) -> list[Path]:
-        """Return the masters that are not here, or not those in the store.
+        """Return the masters that are not on this disk, or that differ from those in the store.
 
-        An earlier process may have left half-made masters here before another bot made the job's.
+        An earlier process may have left incomplete masters on this disk before another bot made the
+        job's.
         """
         masters = [self.of(job_id).master(stem) for stem in stems]
         missing = await asyncio.to_thread(_not_here, masters)

@@ -39,7 +39,7 @@ VARIABLES: Final = frozenset(
         "AWS_WEB_IDENTITY_TOKEN_FILE",
     }
 )
-"""The variables that obstore takes as they are. It refuses any that it does not know."""
+"""The variables that are passed to obstore unchanged. It refuses those that it does not know."""
 _ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _ALLOW_HTTP: Final = "AWS_ALLOW_HTTP"
 _YES: Final = frozenset({"1", "true", "yes", "on", "y"})
@@ -52,7 +52,7 @@ class Patience:
 
     connect: timedelta = timedelta(seconds=2)
     request: timedelta = timedelta(seconds=30)
-    """One part of a file, 5 MiB, has to pass within it."""
+    """Each part of a file, 5 MiB, has to be transferred within it."""
     repeats: timedelta = timedelta(seconds=20)
     max_repeats: int = 3
 
@@ -70,7 +70,7 @@ class Bucket:
     proxy: str | None = field(default=None, repr=False)
     """The proxy for https, which may hold a password."""
     direct: str = ""
-    """The hosts that are reached without the proxy, with commas between."""
+    """The hosts that are reached without the proxy, separated by commas."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ def _either(name: str, variables: Mapping[str, str]) -> str:
 
 
 def _checked_endpoint(endpoint: str, *, allow_http: bool) -> str:
-    """Return the address of the service. obstore panics over one that is no web address."""
+    """Return the address of the service. obstore panics if it is not a web address."""
     parts = urlsplit(endpoint)
     if parts.scheme not in {"http", "https"} or not parts.hostname or " " in endpoint:
         raise InvalidObjectStore("AWS_ENDPOINT: expected a web address such as https://s3.example")

@@ -20,7 +20,8 @@ from storage.database.read_only import faults, read_only
 from storage.database.schema import migrations, postgres_migrations
 from storage.upkeep.snapshots import SnapshotFailed
 
-# A table may be large, so statements have no limit. A lock that is taken means a running bot.
+# A table may be large, so statements have no limit. A lock that is already taken means that a bot
+# is running.
 _SETTINGS = {"statement_timeout": "0", "lock_timeout": "5s"}
 _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
 _STORED = 0

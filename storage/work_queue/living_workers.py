@@ -10,7 +10,7 @@ from storage.stores.job_rows import Values
 SEEN_EVERY_S: Final = 2.0
 """How often a worker says that it lives."""
 LIVING_S: Final = 15.0
-"""A worker that was not seen for this time is gone."""
+"""A worker that has not been seen for this time is gone."""
 REMEMBERED_S: Final = 30 * 86_400.0
 """Recipes are offered for the models of workers that were seen within this time."""
 

@@ -16,7 +16,7 @@ from storage.work_queue.separations import TASK, SeparationError, SeparationKey,
 # A second sweeper finds nothing to do meanwhile. With an older list of its own, it would take tasks
 # from healthy workers.
 _ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended('stemcord sweep', 0)) AS is_ours"
-# After a restart of the server every heartbeat is old.
+# After a restart of the server, every heartbeat is old.
 _STALLED = f"""
 SELECT task.id, task.args
 FROM procrastinate_jobs AS task
@@ -46,7 +46,7 @@ WHERE state IN ('waiting', 'running') AND NOT EXISTS (
 )
 RETURNING job_id, number, model, turn
 """  # noqa: S608 - made of constants
-# Tasks end in other states only when somebody changes the queue by hand.
+# A task ends in another state only if somebody changes the queue by hand.
 _ENDED: Final = f"""
 DELETE FROM procrastinate_jobs
 WHERE task_name = '{TASK}' AND status NOT IN ('todo', 'doing')

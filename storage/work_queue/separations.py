@@ -22,9 +22,9 @@ TASK: Final = "separate"
 OBJECTS: Final = "separations"
 """The prefix of all objects of separations."""
 _QUEUE: Final = "separate1."
-"""The number is raised when older workers could not run a new task, which they then leave."""
+"""The number is raised when older workers cannot run new tasks, so that they leave them alone."""
 _MAX_QUEUE_LENGTH: Final = 39
-"""A channel of PostgreSQL's has a name of at most 63 bytes, and Procrastinate's prefix takes 24."""
+"""A PostgreSQL channel's name has at most 63 bytes; Procrastinate's prefix takes 24."""
 
 _NOW = "CAST(extract(epoch FROM now()) AS bigint)"
 _KEY = "job_id = :job_id AND number = :number"
@@ -123,7 +123,7 @@ class SeparationError(StrEnum):
     STARVED = "starved"
     """Memory ran out."""
     REFUSED = "refused"
-    """The worker cannot do it, because of its set-up."""
+    """The worker cannot do it, because of its setup."""
     KILLED_WORKERS = "killed_workers"
     SONG_MISSING = "song_missing"
 
@@ -149,7 +149,7 @@ class SeparationKey:
 
     @classmethod
     def parse(cls, text: str) -> "SeparationKey | None":
-        """Return the key that was written as this word; None if it is none."""
+        """Return the key that was written as this word, or None if the word is not a key."""
         job_id, _, number = text.rpartition("-")
         return cls(job_id=JobId(job_id), number=int(number)) if number.isdecimal() else None
 
@@ -164,7 +164,7 @@ class SeparationKey:
         return f"{self.prefix}/song.f32"
 
     def result(self, lease: int, stem: Stem) -> str:
-        """Return the object for a stem. Each start has its own, so a late one spoils nothing."""
+        """Return the object for a stem. Each start has its own, so none overwrites another."""
         return f"{self.prefix}/{lease}/{stem}.f32"
 
     def values(self) -> dict[str, str | int]:
