@@ -57,7 +57,7 @@ _ELSEWHERE: Final = frozenset(
 """Variables with our prefix that are not settings of the bot."""
 _LIKENESS: Final = 0.85
 _OF_THE_STORE: Final = ("AWS_", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
-"""Beginnings of the names of variables that the object store gets; they are not ours."""
+"""Prefixes of the variables that are passed on to the object store."""
 _SECRETS_OF_THE_STORE: Final = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",

@@ -198,7 +198,7 @@ class DiskGuard:
         return await self._make_room(size_bytes) and self._fits(job_id, size_bytes, floor_bytes)
 
     async def _make_room(self, size_bytes: int) -> bool:
-        """Have copies of kept files dropped, and measure again; return whether any were."""
+        """Have copies of kept files dropped, and measure again; return whether any were dropped."""
         if not await self._files.make_room(size_bytes, in_use=frozenset(self._jobs)):
             return False
         await self._look()

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class OutsideChanges:
-    """Acts on the notes of other bots."""
+    """Acts on the signals of other bots."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class OutsideChanges:
         self._has_listened = False
 
     def hear(self, signal: Signal) -> None:
-        """Act on a note, in the background."""
+        """Act on a signal, in the background."""
         match signal.kind:
             case SignalKind.JOB:
                 self._in_background(self.follow(JobId(signal.subject)))
@@ -52,7 +52,7 @@ class OutsideChanges:
                     places.offered(signal.subject)
 
     def listening(self) -> None:
-        """Look at every job under way, unless no note can have been missed yet."""
+        """Look at every job under way, unless no signal can have been missed yet."""
         if self._has_listened:
             self._in_background(self._follow_all())
         self._has_listened = True

@@ -34,7 +34,7 @@ class ProviderState:
     cause: AttemptError | None = None
     """The cause of the provider's cooldown."""
     device: Device | None = None
-    """What it runs on, if that is this machine and known."""
+    """What it runs on, if it runs on this machine and that is known."""
     inside: int = 0
     waiting: int = 0
 

@@ -16,13 +16,14 @@ log = logging.getLogger(__name__)
 
 EVERY_S: Final = 3600.0
 AGAIN_AFTER_S: Final = 10.0
-"""The pause after a failure. A store that was away at start has to be marked before it is used."""
+"""The pause after a failure. A store that was unavailable at start has to be marked before it is
+used."""
 _AT_WORK: Final = frozenset({State.HELD, State.SUBMITTING, State.PROCESSING})
 """The states in which a job holds minutes for a song that can be decoded again."""
 
 
 class StoreSweep:
-    """Removes what a crash or another process left, and puts what is on this disk alone.
+    """Removes what a crash or another process left, and stores what is on this disk only.
 
     Any number of processes may do this at once.
     """
@@ -41,7 +42,7 @@ class StoreSweep:
             except (StoreUnavailable, OSError) as exc:
                 pause_s = AGAIN_AFTER_S
                 if self._reminders.is_due(str(exc), time.monotonic()):
-                    log.warning("the object store is tidied later: %s", exc)
+                    log.warning("the object store cannot be tidied yet: %s", exc)
             except ForeignObjectStore as exc:
                 log.error("%s", exc)  # noqa: TRY400 - the text is a sentence for the operator
             await asyncio.sleep(pause_s)
@@ -49,10 +50,10 @@ class StoreSweep:
     async def sweep(self) -> None:
         """Renew the mark, and remove objects and copies without a job.
 
-        Then put what was kept before there was a store.
+        Then store files from before the object store was set up.
         """
         await self._files.claim_store()
-        # Listed first, because a job is stored before its first object.
+        # Objects are listed before jobs, because a job is stored before its first object.
         stored, used = await self._files.stored_ids(), self._files.used_ids()
         known = await self._jobs.known_ids()
         for job_id in sorted(stored - known):
@@ -64,7 +65,7 @@ class StoreSweep:
             await self._put(job_id)
 
     async def _put(self, job_id: JobId) -> None:
-        """Put a job's stems, or the song of an unfinished job."""
+        """Put a job's stems, or the song of an unfinished job, into the object store."""
         job = await self._jobs.get(job_id)
         if job is None:
             return

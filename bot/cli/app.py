@@ -99,7 +99,7 @@ class Services(UseCases):
     """Signs our own links; None if the settings name no public address."""
     packs: PackMaker
     store_sweep: StoreSweep | None
-    """Tidies the object store; None without one."""
+    """Tidies the object store; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

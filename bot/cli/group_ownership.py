@@ -23,8 +23,9 @@ T = TypeVar("T")
 
 TICK_S = 0.5
 DEAF_TICKS = 20
-"""Ticks without a sign of the event loop, after which a former owner ends. A busy machine may give
-a loop nothing for seconds, and once the loop goes on, it is told that it may not act."""
+"""Ticks without a sign of life from the event loop, after which a former owner ends. A busy machine
+may give an event loop no time for seconds, and the loop finds out that it may not act when it
+continues."""
 EXIT_DEAF = 1
 
 
@@ -114,7 +115,7 @@ async def _no_metrics() -> bytes:
 
 
 async def _watched_loop(lock: BotLock) -> None:
-    """Give a sign in each tick until cancelled, while a thread looks for it."""
+    """Give a sign of life in each tick until cancelled, while a thread watches for it."""
     watchdog = LoopWatchdog(is_owner=lambda: lock.may_act)
     watchdog.start()
     try:
@@ -141,14 +142,14 @@ class LoopWatchdog(threading.Thread):
     ) -> None:
         super().__init__(name="watchdog", daemon=True)
         self.signs = 0
-        """Signs of the event loop so far."""
+        """Signs of life from the event loop so far."""
         self._is_owner = is_owner
         self._end = end
         self._tick_s = tick_s
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        """Look for signs until stopped."""
+        """Watch for signs of life until stopped."""
         seen, deaf = -1, 0
         while not self._stopped.wait(self._tick_s):
             is_deaf = not self._is_owner() and self.signs == seen

@@ -88,7 +88,7 @@ log = logging.getLogger(__name__)
 EVER_SINCE = datetime.fromtimestamp(0, UTC)
 SUBMIT_GRACE_S = 3.0
 STEP_DOWN_S = 5.0
-"""The time in which a bot that was replaced ends, before it stands by."""
+"""The time that a bot that was replaced gets to end before it stands by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -172,7 +172,7 @@ async def _opened(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Worker:
-    """A worker whose database and store are there."""
+    """A worker whose database and object store are available."""
 
     url: str
     providers: Sequence[Provider]

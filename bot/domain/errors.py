@@ -175,7 +175,7 @@ class ObjectStoreUnavailable(StoreUnavailable):
 
 
 class ObjectMissing(SplitError):
-    """The object store is there, and has no object with this key."""
+    """The object store is available, and has no object with this key."""
 
 
 class InvalidObjectStore(SplitError, ValueError):

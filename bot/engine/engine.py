@@ -109,8 +109,8 @@ class Engine:
     ) -> dict[Stem, Path]:
         """Separate a spool into spools in the directory `into`; see `WorkerHost.separate`.
 
-        Where a graphics card has too little memory, it is tried again with half the blocks at a
-        time, and then on the CPU.
+        If a graphics card has too little memory, the separation is tried again with half as many
+        blocks at a time, and then on the CPU.
         """
         wanted = frozenset(stems)
         while True:

@@ -14,7 +14,7 @@ from bot.domain.recipes import Stem
 
 _MB = 1_000_000
 _LONG = 2.0
-"""A running time, relative to the song, that the operator is told about."""
+"""The running time, relative to the song's length, from which the operator is warned."""
 
 
 class DamagedModel(ValueError):

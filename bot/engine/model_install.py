@@ -125,7 +125,7 @@ def _make_spleeter(archive: Path, made: Path) -> str:
 
 
 def _prove(model: PinnedFile, made: Path) -> None:
-    """Load a graph that comes as it is; raises ModelUnavailable if it is not of its kind."""
+    """Load a graph that was not converted; raises ModelUnavailable if its model cannot use it."""
     if not isinstance(model, LocalModel):
         return
     from bot.engine.worker.separation import steps_of

@@ -64,7 +64,8 @@ class Ready:
 class Alive:
     """Worker to engine: sent every ALIVE_EVERY_S while it works or loads a model.
 
-    A thread sends it, so it says nothing about progress: one block of a large model takes minutes.
+    A separate thread sends it, because one block of a large model takes minutes. It does not mean
+    that the separation makes progress.
     """
 
 

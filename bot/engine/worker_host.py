@@ -45,7 +45,7 @@ class OutOfMemory(EngineStarved):
 
 
 class _Unresponsive(Exception):
-    """The worker is silent, or works without getting on, and is to be killed."""
+    """The worker is silent or makes no progress, and is to be killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ class WorkerHost:
         self._retirement: asyncio.Task[None] | None = None
         self._is_closed = False
         self.declared: Ready | None = None
-        """What the last worker said that it can do; None before the first."""
+        """What the last worker said it can do; None before the first."""
 
     @property
     def pid(self) -> int | None:

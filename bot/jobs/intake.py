@@ -117,11 +117,12 @@ class IntakeStep:
         return await self._hold(job, decoded, runtime.digest)
 
     async def restore(self, job: Job) -> None:
-        """Have the decoded song of a job that holds minutes on this disk, as long as it was billed.
+        """Bring the decoded song of a job that holds minutes back to this disk, at the billed
+        length.
 
-        A machine that has lost it, or that took the job over, gets the user's file from the object
-        store, or else from where it came from. Raises Rejected if it is not there either, or no
-        longer the same. Without an object store, nothing is looked for.
+        A machine that has lost the song, or that took over the job, gets the user's file from the
+        object store, or else from its source. Raises Rejected if the file is not there either, or
+        has changed. Does nothing without an object store.
         """
         frames, where = job.frames or 0, self._files.of(job.id)
         if not self._files.is_shared or await asyncio.to_thread(_has, where.mixture, frames):

@@ -189,7 +189,7 @@ class Core:
     shared_places: SharedPlaces | None = None
     """The places that several bots share; None for a single bot."""
     signals: Signals | None = None
-    """Notes to other bots; None for a single bot."""
+    """Signals to other bots; None for a single bot."""
 
     def is_of_other_bot(self, job: Job) -> bool:
         """Whether another bot processes the job."""
@@ -202,7 +202,7 @@ class Core:
         try:
             await self.signals.job_changed(job_id)
         except StoreUnavailable as exc:
-            log.info("%s: its bot is not told of a change: %s", job_id, exc)
+            log.info("%s: its bot could not be told of a change: %s", job_id, exc)
 
     @property
     def board(self) -> ProgressBoard:

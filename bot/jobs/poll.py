@@ -201,7 +201,7 @@ class PollStep:
         job, runtime, attempt = followed.job, followed.runtime, followed.attempt
         runtime.polling.interval_s = runtime.polling.asked_since = None
         try:
-            # A store that is away must not have the results fetched again and again.
+            # If the store is unavailable, the results must not be fetched again and again.
             made = runtime.polling.made
             if made is None:
                 made = await self._collect_step.make(job, attempt, followed.provider)

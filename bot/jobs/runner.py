@@ -83,7 +83,9 @@ class Runner:
         self._runtimes.release(runtime)
         if task.cancelled() and not runtime.is_interrupted and not self._is_stopping:
             # Libraries may raise CancelledError by mistake. The job must not wait for a restart.
-            log.error("%s: its task was cancelled by nobody; a new one continues", runtime.job_id)
+            log.error(
+                "%s: its task was cancelled unexpectedly; a new one continues", runtime.job_id
+            )
             self.run(runtime.job_id)
 
     async def _keep_stepping(self, runtime: JobRuntime) -> None:

@@ -1,7 +1,7 @@
 """Runs a module of this code base under another interpreter: `python -I foreign.py MODULE ...`.
 
-Only our own packages become importable. Those installed beside them are another interpreter's, and
-would hide the ones that this interpreter was chosen for.
+Only our own packages become importable. The packages installed beside them belong to another
+interpreter, and would hide the ones for which this interpreter was chosen.
 """
 
 import importlib.util

@@ -26,7 +26,8 @@ def module_command(module: str) -> tuple[str, ...]:
 def foreign_command(python: Path, module: str) -> tuple[str, ...]:
     """Return the command that runs a module of this code base under another interpreter.
 
-    The module can import that interpreter's packages and `bot`, but nothing installed beside it.
+    The module can import that interpreter's packages, `bot` and `storage`, but nothing installed
+    beside these two.
     """
     return (str(python), "-I", str(Path(__file__).with_name("foreign.py")), module)
 
@@ -67,7 +68,7 @@ def foreign_environment(*, threads: int, cache: Path) -> dict[str, str]:
             "ORT_DISABLE_TELEMETRY": "1",
             "HF_HUB_OFFLINE": "1",
             "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
-            # Its cache would run what an earlier, taken-over process left there.
+            # Its cache could contain code that an earlier, taken-over process left there.
             "NUMBA_DISABLE_JIT": "1",
         }
     )

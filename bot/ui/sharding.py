@@ -22,7 +22,8 @@ class Sharding:
 
     group: ShardGroup
     turn_s: Callable[[int, int], Awaitable[float]]
-    """Takes the turn of a shard at Discord's `max_concurrency`, and returns its wait."""
+    """Takes a turn to identify for a shard, given Discord's `max_concurrency`; returns the seconds
+    to wait."""
 
     @property
     def registers_commands(self) -> bool:
@@ -33,8 +34,8 @@ class Sharding:
 def checks_on(may_act: Callable[[], bool]) -> aiohttp.TraceConfig:
     """Return a hook that stops requests to Discord by a client that may no longer act.
 
-    Raises NotTheOwner in its requests. It may still refuse a command, but late, so that a
-    successor answers first.
+    The hook makes such a request raise NotTheOwner. Answers to commands are sent, but late, so that
+    a successor answers first.
     """
 
     async def check(

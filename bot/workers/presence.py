@@ -1,4 +1,4 @@
-"""Tells the bots that a worker lives, and what it can separate."""
+"""Tells the bots that a worker is alive, and what it can separate."""
 
 import asyncio
 import logging
@@ -38,7 +38,7 @@ def describe(providers: Sequence[Provider], *, version: str) -> WorkerRow:
 def slots_of(providers: Sequence[Provider]) -> int:
     """Return how many songs the providers separate at once.
 
-    They share a machine, so a second provider adds models and no room.
+    They share a machine, so a second provider adds models but no capacity.
     """
     return max(each.capabilities.concurrency for each in providers)
 
@@ -83,6 +83,6 @@ class Presence:
             await self._workers.seen(self._worker)
         except StoreUnavailable as exc:
             if self._reminders.is_due(str(exc), time.monotonic()):
-                log.warning("the bots cannot be told that this worker lives: %s", exc)
+                log.warning("the bots cannot be told that this worker is alive: %s", exc)
         else:
             self._written_at = time.monotonic()

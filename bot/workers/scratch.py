@@ -12,7 +12,7 @@ _LOCK = "lock"
 
 @contextmanager
 def scratch_folder(home: Path, name: str) -> Iterator[Path]:
-    """Yield a new folder in `home`, and remove it and those of dead processes. Raises OSError."""
+    """Remove dead processes' folders in `home`; yield a new one and remove it. Raises OSError."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     for other in home.iterdir():
         if _is_abandoned(other):

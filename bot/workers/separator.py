@@ -49,7 +49,7 @@ from storage.work_queue.separations import (
 log = logging.getLogger(__name__)
 
 ADVANCE_EVERY_S: Final = 1.0
-"""The least time between two records of the progress."""
+"""The minimum time between two records of the progress."""
 
 
 class _Ended(Exception):
@@ -64,7 +64,7 @@ class _GaveUp(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Work:
-    """A separation that this worker has the lease of."""
+    """A separation on which this worker has the lease."""
 
     ours: Separation
     folder: Path
@@ -110,7 +110,7 @@ class Separator:
         self._leaving.set()
 
     async def separate(self, key: SeparationKey) -> None:
-        """Do the work of a task, unless it has ended; never raises but when it is cancelled."""
+        """Do the work of a task, unless it has ended; raises only when it is cancelled."""
         start = await retry_write(
             lambda: self._separations.start(key, worker=self._worker), what=f"the start of {key}"
         )
@@ -229,7 +229,7 @@ class Separator:
     async def _repeated(
         self, transfer: Callable[[], Awaitable[None]], work: _Work, *, fraction: float = 0.0
     ) -> None:
-        """Repeat a transfer while the object store is away. Raises _Ended."""
+        """Repeat a transfer while the object store is unavailable. Raises _Ended."""
 
         async def tried() -> None:
             await self._advance(work.ours, fraction)
@@ -238,7 +238,7 @@ class Separator:
         await retry_write(tried, what=f"{work.ours.key}")
 
     async def _advance(self, ours: Separation, fraction: float) -> None:
-        """Record the progress, if the database is there. Raises _Ended."""
+        """Record the progress, if the database is available. Raises _Ended."""
         with suppress(StoreUnavailable):
             if not await self._separations.advance(ours, fraction):
                 raise _Ended

@@ -1,4 +1,4 @@
-"""The bot's care for separations: lost ones get another worker, and old ones are deleted."""
+"""Looks after separations: lost ones get another worker, and old ones are deleted."""
 
 import asyncio
 import itertools
@@ -53,7 +53,7 @@ class Sweeper:
                 if time.monotonic() - well_since >= self._stalled_s:
                     _tell(await self._sweep.sweep(stalled_s=self._stalled_s))
                 else:
-                    await self._separations.highest_turn()  # is the database there?
+                    await self._separations.highest_turn()  # is the database available?
             except StoreUnavailable as exc:
                 log.debug("the sweep of separations waits: %s", exc)
                 well_since = time.monotonic()
@@ -69,13 +69,14 @@ class Sweeper:
     async def clean(self) -> None:
         """Delete the rows and objects of separations that no job needs. Raises StoreUnavailable."""
         for key in await self._separations.left_behind():
-            await self._separations.cancel(key)  # stops a worker that is still at it
+            await self._separations.cancel(key)  # stops a worker that still runs it
             await self._objects.remove_under(key.prefix)
             await self._separations.remove(key)
 
     async def remove_orphans(self) -> None:
-        """Delete objects that have no row, as after a kill. Raises StoreUnavailable."""
-        # Listed first, because a job is submitting before its first object is stored.
+        """Delete objects without a row, such as a killed bot leaves. Raises StoreUnavailable."""
+        # Objects are listed before rows: a job is already submitting when its first object is
+        # stored.
         stored = frozenset(map(JobId, await self._objects.folders_under(OBJECTS)))
         for job_id in sorted(stored - await self._separations.needed()):
             await self._objects.remove_under(f"{OBJECTS}/{job_id}")

@@ -1,8 +1,8 @@
 """Takes tasks from Procrastinate's queue, and survives what Procrastinate's worker does not.
 
-Its worker ends when PostgreSQL restarts, so it runs in a loop. It notices only with a periodic
-task, so there is one. It stops its heartbeat when it is told to stop, so every task has a beat of
-its own.
+Its worker ends when PostgreSQL restarts, so it runs in a loop. That worker notices the restart only
+if there is a periodic task, so there is one. It stops its heartbeat when it is told to stop, so
+every task has its own.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ CONNECT_WITHIN_S: Final = 30.0
 RESTART_AFTER_S: Final = 1.0
 _YEARLY: Final = "0 0 1 1 *"
 _CONNECTIONS: Final = 2
-"""The most connections for tasks and heartbeats, besides one that listens."""
+"""The maximum number of connections for tasks and heartbeats, besides one that listens."""
 
 Handler = Callable[[SeparationKey], Awaitable[None]]
 
@@ -57,7 +57,7 @@ class TaskQueue:
                 await self._serve_once(stopping)
             except (ConnectorException, psycopg.OperationalError) as exc:
                 log.warning("the queue cannot be reached: %s", _reason(exc))
-                # Else the next round would be given the same broken pool.
+                # Otherwise the next round would get the same broken pool.
                 await self._app.close_async()
             with suppress(TimeoutError):
                 async with asyncio.timeout(RESTART_AFTER_S):

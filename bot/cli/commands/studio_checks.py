@@ -20,7 +20,7 @@ _SMI_LIMIT_S = 10.0
 
 
 def check_studio(settings: Settings) -> Iterator[CheckResult]:
-    """Run the checks, if anything of the kind is set up; starts the workers for it."""
+    """Run the checks, if any of these is set up; starts the workers for them."""
     yield from _own_runtimes()
     python = studio_python(settings)
     if python is None:

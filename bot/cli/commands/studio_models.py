@@ -42,7 +42,7 @@ def studio(settings: Settings, console: Console) -> int:
 
 
 def fetch_accepted(settings: Settings, console: Console) -> None:
-    """Fetch the accepted models' files; those that cannot be fetched are left out with a word.
+    """Fetch the accepted models' files, and report a failure without raising it.
 
     Raises SettingsError for a name that the catalogue does not have.
     """

@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 async def open_embedded(settings: Settings) -> Local:
     """Return the embedded engine, with its worker started if it is on a graphics card.
 
-    A graphics card that cannot be used is a line in the log, and an error if STEMCORD_DEVICE asks
-    for it: raises SettingsError then.
+    If the graphics card cannot be used, logs that, or raises SettingsError if STEMCORD_DEVICE
+    requires it.
     """
     if settings.device == "cpu" or local.NAME not in settings.usable_providers:
         return build_embedded(settings)
@@ -55,7 +55,7 @@ async def _tried(settings: Settings, python: Path) -> Local:
 def _without(
     settings: Settings, why: str, *, is_usual: bool = False, is_enough: bool = False
 ) -> Local:
-    """Return the engine on the CPU; `is_enough` if the studio decides about the graphics card."""
+    """Return the engine on the CPU. `is_enough` allows that even if a graphics card is required."""
     if settings.device == "cuda" and not is_enough:
         raise _required(why)
     log.log(logging.DEBUG if is_usual else logging.WARNING, "no graphics card is used: %s", why)

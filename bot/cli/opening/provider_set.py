@@ -40,7 +40,7 @@ def build_provider_set(
     """Build the providers; those that cannot be built are left out, with the reason.
 
     The provider `workers` is not among them, because it needs the database; see `link_workers`. A
-    studio that is not set up is left out without a word.
+    studio that is not set up is left out silently.
 
     Raises SettingsError if a name is unknown or no provider is left.
     """
@@ -83,7 +83,7 @@ def build_embedded(settings: Settings, *, gpu_python: Path | None = None) -> Loc
 
 @contextmanager
 def quietly(name: str = "bot.providers") -> Iterator[None]:
-    """Do not log what is left out, because the command itself reports it."""
+    """Do not log which providers are left out, because the command itself reports them."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -93,11 +93,11 @@ async def open_store(
 ) -> Store:
     """Open the database and write to it once; the data directory is locked.
 
-    Without an address, it is the file in the data directory. With an `owner`, it can be used only
-    as long as that ownership of the group lasts. A missing file is created, and one whose schema
-    will change is copied. An object store is marked as this database's, now or when it is back.
-    Raises UnknownDatabase, SnapshotFailed and DataUnusable with a sentence for the operator, and
-    StoreUnavailable while the database is locked or away.
+    Without an address, the database is the file in the data directory. With an `owner`, the
+    database can be used only as long as that ownership of the group lasts. A missing file is
+    created, and one whose schema will change is copied. An object store is marked as this
+    database's now, or once it is available. Raises UnknownDatabase, SnapshotFailed and DataUnusable
+    with a sentence for the operator, and StoreUnavailable while the database is locked or away.
     """
     now = clock.now()
     address = address or data.database

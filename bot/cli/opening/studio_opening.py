@@ -46,7 +46,8 @@ def accepted_catalogue(settings: Settings) -> Catalogue:
 async def open_studio(settings: Settings) -> OpenedStudio:
     """Start the studio's worker and return the provider that offers its models.
 
-    Raises SettingsError if STEMCORD_DEVICE asks for a GPU in vain, or for an unknown model.
+    Raises SettingsError for an unknown model, or if STEMCORD_DEVICE requires a GPU that cannot be
+    used.
     """
     if NAME not in settings.usable_providers or not settings.studio_accept:
         return OpenedStudio()

@@ -1,4 +1,4 @@
-"""Examines another Python interpreter, which may fail, hang, flood or lie."""
+"""Examines another Python interpreter, which may fail, hang, flood its output or lie."""
 
 import os
 import selectors
@@ -109,7 +109,7 @@ def _output(command: Sequence[str], environment: Mapping[str, str], *, limit_s: 
 
 
 def _read(pipe: IO[bytes] | None, *, until: float) -> bytes:
-    """Return all that comes before the end; raises TimeoutError and InterpreterFailed."""
+    """Return all output up to its end; raises TimeoutError and InterpreterFailed."""
     if pipe is None:
         raise ValueError("the process has no pipe")
     read = b""

@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 _WORKER = "bot.engine.studio.studio_worker"
 _WHOLE, _HALF = 1.0, 0.5
 TIMES = EngineTimes(silence_s=120.0)
-"""The first line of a worker comes after torch is loaded, from a slow disk perhaps."""
+"""The limits of `WorkerHost`; a worker says nothing until torch is loaded, perhaps from a slow
+disk."""
 
 
 class StudioEngine:
@@ -57,7 +58,7 @@ class StudioEngine:
 
     @property
     def declared(self) -> Ready | None:
-        """What the last worker said that it can do; None before the first."""
+        """What the last worker said it can do; None before the first."""
         return self._host.declared
 
     @property
@@ -85,8 +86,8 @@ class StudioEngine:
     ) -> dict[Stem, Path]:
         """Separate a spool into spools; see `WorkerHost.separate`.
 
-        Where memory runs out, it is tried again with chunks of half the length, but never on
-        another device: a network of this size takes hours there.
+        If memory runs out, the separation is tried again with chunks of half the length, but never
+        on another device, where a network of this size takes hours.
         """
         wanted = frozenset(stems)
         while True:
@@ -97,7 +98,7 @@ class StudioEngine:
             except OutOfMemory as exc:
                 if not self._chunk_share.step_down():
                     raise
-                log.warning("%s: %s; it goes on with half the chunk", model.title, exc)
+                log.warning("%s: %s; trying again with chunks of half the length", model.title, exc)
 
     async def warm_up(self) -> None:
         """Start the worker ahead; see `WorkerHost.warm_up`."""

@@ -46,14 +46,14 @@ END_WITHIN_S = 1.0
 RESERVE_BYTES = 1024 * MIB
 """GPU memory that is left to the driver and to other programs."""
 TRUSTED_DB = 60.0
-"""The least agreement between a GPU and the CPU; less means that the driver computes wrongly."""
+"""The minimum agreement between a GPU and the CPU; less means that the driver computes wrongly."""
 ROFORMERS = ("bs_roformer", "mel_band_roformer")
 SONG = "song"
 _PR_SET_PDEATHSIG = 1
 _UNLOADABLE = (
     EOFError, ImportError, KeyError, RuntimeError, ValueError, pickle.UnpicklingError
 )  # fmt: skip
-"""Errors of files that are no checkpoints or configurations, and of packages that are missing."""
+"""Errors from files that are not checkpoints or configurations, and from missing packages."""
 
 
 class CalledOff(Exception):
@@ -171,7 +171,7 @@ class Device:
         return int(torch.cuda.mem_get_info()[0]) - RESERVE_BYTES
 
     def peak_bytes(self) -> int | None:
-        """Return the most memory in use since the last call; None where nothing counts it."""
+        """Return the peak memory use since the last call; None where it is not measured."""
         if self.kind == "cpu":
             return None
         import torch
@@ -190,7 +190,7 @@ class Device:
 
 @dataclass(kw_only=True)
 class Loaded:
-    """The loaded networks. Where the next would not fit, the one that was used first goes."""
+    """The loaded networks. If the next does not fit, the least recently used one is dropped."""
 
     folder: Path
     networks: Mapping[str, Mapping[str, Any]]
@@ -201,7 +201,7 @@ class Loaded:
     _sizes: dict[str, int] = field(default_factory=dict)
 
     def get(self, name: str) -> Net:
-        """Return a network, loaded if need be. Raises Damaged, MemoryError or the device's own."""
+        """Return a network, loaded if necessary. Raises Damaged, MemoryError or a device error."""
         if name in self._nets:
             self._nets.move_to_end(name)
             return self._nets[name]
@@ -253,12 +253,12 @@ class Loaded:
 
 
 def file_of(folder: Path, entry: Mapping[str, Any], part: str) -> Path:
-    """Return where one of a network's files lies."""
+    """Return the path of one of a network's files."""
     return folder / f"{entry['name']}{'.yaml' if part == 'config' else '.ckpt'}"
 
 
 def lack(folder: Path, entry: Mapping[str, Any]) -> str | None:
-    """Return why a network's files cannot be used, as far as a glance can tell."""
+    """Return why a network's files cannot be used, judged by their sizes alone."""
     for part in ("checkpoint", "config"):
         if part not in entry:
             continue
@@ -354,7 +354,7 @@ class Song:
 
     def __init__(self, descriptor: int, *, frames: int) -> None:
         if os.fstat(descriptor).st_size != frames * FRAME_BYTES:
-            raise BadSong(f"a spool has not the length of {frames} frames")
+            raise BadSong(f"a spool does not have {frames} frames")
         self._descriptor = descriptor
         self.frames = frames
 
@@ -387,7 +387,8 @@ class Song:
 def overlap_add(net: Net, song: Song) -> "Iterator[tuple[int, Samples]]":
     """Yield where each finished piece begins, and its outputs, from start to end.
 
-    Chunks overlap and fade into each other. What the next chunks still change is carried over.
+    Chunks overlap and fade into each other. Samples that the next chunks still change are carried
+    over.
     """
     import numpy as np
 
@@ -535,7 +536,7 @@ class Worker:
     def run(self) -> None:
         """Work until the engine closes its end, or memory runs out.
 
-        A network may be unusable for good once memory ran out, so the process ends then.
+        A network may be unusable for good once memory has run out, so the process ends then.
         """
         while (request := self._wire.next()) is not None:
             self._wire.is_busy = True

@@ -167,7 +167,7 @@ class Worker:
         )
 
     def _device(self) -> tuple[str, str, str]:
-        """Return the kind and the name of what the model runs on, and why it is no other."""
+        """Return the kind and the name of the device, and why it is not a graphics card."""
         cpu = platform.machine()
         if not self._has_gpu:
             return "cpu", cpu, ""

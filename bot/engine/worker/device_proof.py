@@ -1,7 +1,8 @@
 """Finds out what a model's graph really runs on.
 
 The runtime raises no error when a graphics card cannot be used: it computes on the CPU instead. A
-driver may also compute wrongly. So the session is asked, and one block is compared with the CPU's.
+driver may also compute wrongly. So the session is asked which device it uses, and one block is
+compared with the CPU's.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from bot.engine.model_declaration import DamagedModel
 from bot.engine.worker.network import Network, available_providers
 
 TRUSTED_DB = 60.0
-"""The least agreement of a graphics card with the CPU."""
+"""The minimum agreement of a graphics card with the CPU."""
 _FREE_LENGTHS = {"batch": 1}
 _USUAL_LENGTH = 512
 _GPU_TITLES = Path("/proc/driver/nvidia/gpus")
@@ -34,7 +35,8 @@ class FoundDevice:
 def find_device(weights: Path, *, threads: int, is_proved: bool = False) -> FoundDevice:
     """Return the graphics card that runs the graph as the CPU does, or else the CPU.
 
-    With `is_proved`, an earlier process has compared them. Raises DamagedModel and MemoryError.
+    `is_proved` says that an earlier process has compared the two. Raises DamagedModel and
+    MemoryError.
     """
     built_in = available_providers()
     provider = next((name for name in GPU_PROVIDERS if name in built_in), None)

@@ -70,7 +70,7 @@ class Network:
     ) -> None:
         """Load a graph; with `keeps_memory`, memory is kept from one run to the next.
 
-        `provider` is a graphics card's. Whether it is used, `runs_on` tells. Raises DamagedModel,
+        `provider` is a graphics card's. `runs_on` tells whether it is used. Raises DamagedModel,
         and MemoryError if the card has too little.
         """
         options = onnxruntime.SessionOptions()
@@ -86,7 +86,7 @@ class Network:
         wanted = [] if provider is None else [(provider, dict(_GPU_OPTIONS.get(provider, {})))]
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=[*wanted, _CPU])
-        except Exception as exc:  # onnxruntime's errors have no common base but this
+        except Exception as exc:  # onnxruntime's errors have no other common base
             if _is_out_of_memory(exc):
                 raise MemoryError(str(exc)) from exc
             raise DamagedModel(f"{path.name} cannot be loaded") from exc
@@ -98,7 +98,7 @@ class Network:
         """
         try:
             return list(self._session.run(None, dict(inputs)))
-        except Exception as exc:  # onnxruntime's errors have no common base but this
+        except Exception as exc:  # onnxruntime's errors have no other common base
             if _is_out_of_memory(exc):
                 raise MemoryError(str(exc)) from exc
             raise RuntimeError(str(exc)) from exc

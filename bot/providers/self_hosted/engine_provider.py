@@ -92,7 +92,7 @@ class EngineProvider(ABC):
 
     @abstractmethod
     def _lack(self, call: Call) -> str | None:
-        """Return why the call cannot be served for want of a file, if so."""
+        """Return why a missing file keeps the call from being served, if so."""
 
     @abstractmethod
     async def _separate(self, separation: Separation) -> dict[Stem, Path]:
@@ -104,7 +104,7 @@ class EngineProvider(ABC):
 
     @abstractmethod
     async def _start_worker(self) -> None:
-        """Start the worker ahead of a song."""
+        """Start the worker before a song needs it."""
 
     @abstractmethod
     async def _end_worker(self) -> None:
@@ -127,7 +127,7 @@ class EngineProvider(ABC):
         return Accepted(ref)
 
     async def warm_up(self) -> None:
-        """Have the worker started; a submit tells why it cannot be."""
+        """Start the worker ahead; if that fails, the next submit says why."""
         if self._is_resting:
             return
         try:

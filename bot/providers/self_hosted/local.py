@@ -52,7 +52,7 @@ class Local(EngineProvider):
         return stems[Stem.VOCALS]
 
     async def try_gpu(self) -> str | None:
-        """Use the graphics card, if it can be; return why it cannot. See `Engine.try_gpu`."""
+        """Use the graphics card, or return why it cannot be used. See `Engine.try_gpu`."""
         return await self._engine.try_gpu() if self._engine.is_ready else None
 
     @property

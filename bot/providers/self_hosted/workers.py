@@ -1,7 +1,7 @@
 """Workers on other machines as a provider: work is a row, songs and stems are objects.
 
-References outlive a restart of the bot, and the deaths of workers are hidden behind them. Which
-models there are, and for how many songs there is room, follows the workers that are alive.
+References outlive a restart of the bot and the deaths of workers. The workers that are alive decide
+which models are offered, and how many songs are taken at once.
 """
 
 import asyncio
@@ -52,8 +52,9 @@ log = logging.getLogger(__name__)
 NAME: Final = "workers"
 LOOK_EVERY_S: Final = 2.0
 AHEAD: Final = 0.5
-"""How many more songs than workers have room for are in their queue, as a share. A worker that has
-finished finds its next song there while the bot still fetches the last one's stems."""
+"""The songs that wait in the workers' queue, as a share of those that workers separate at once. A
+worker that has finished finds its next song there while the bot still fetches the last one's
+stems."""
 
 
 class PlaceListener(Protocol):
@@ -114,7 +115,7 @@ class Workers:
                 )
             except StoreUnavailable as exc:
                 if self._reminders.is_due(str(exc), time.monotonic()):
-                    log.warning("it is unknown which workers there are: %s", exc)
+                    log.warning("the workers cannot be read: %s", exc)
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def look(self) -> None:
@@ -202,12 +203,12 @@ class Workers:
 
 
 def places_for(slots: int) -> int:
-    """Return how many songs the queue takes for so many at once."""
+    """Return how many songs the queue takes if workers separate `slots` at once."""
     return slots + math.ceil(slots * AHEAD)
 
 
 def offered_by(workers: Iterable[WorkerRow]) -> Sequence[Model]:
-    """Return the models of some workers, each once, in an order that does not change by itself.
+    """Return the models of some workers, each once, in a stable order.
 
     Models of basic quality come last, so that they serve only what no other model can make.
     """
