@@ -61,7 +61,7 @@ async def _some_songs(url: str, *, first: int, jobs: int) -> float:
 
 def _counted(url: str) -> tuple[float, float, float]:
     with psycopg.connect(url, autocommit=True) as conn:
-        conn.execute("VACUUM")  # sizes without dead rows
+        conn.execute("VACUUM")  # measure sizes without dead rows
         conn.execute("SELECT pg_stat_force_next_flush()")
         rows, stored, wal = (
             float(conn.execute(query.encode()).fetchall()[0][0]) for query in (_ROWS, _BYTES, _WAL)

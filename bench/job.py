@@ -32,7 +32,7 @@ from sandbox.song import write_song
 
 WITHIN_S = 900.0
 SETTLED_S = 2.0
-"""The time in which the bot deletes what it no longer needs."""
+"""The time that the bot gets to delete what it no longer needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,8 @@
     python -m bench.workers [--workers 1 2 4 8 16] [--wait 15] [--rounds 4] [--seconds 10]
 
 Everything runs on this machine: a PostgreSQL server, a shared folder as the object store, the
-workers as processes, and in this process what a bot does with them. Decoding and encoding are left
-out. The clock starts when the workers have done a song each.
+workers as processes, and the bot's part in this process. Decoding and encoding are left out. The
+clock starts when each worker has separated one song.
 """
 
 import argparse

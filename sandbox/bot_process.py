@@ -24,10 +24,10 @@ class Program:
         log: Path | None = None,
         before: Sequence[str] = (),
     ) -> None:
-        """Prepare a program of this interpreter.
+        """Prepare a program that runs under this interpreter.
 
-        `log` receives its standard error, which is inherited by default. `before` is a command
-        that becomes it.
+        `log` receives its standard error, which is inherited by default. `before` is a command that
+        replaces itself with the program.
         """
         self._command = (*before, sys.executable, *arguments)
         self.environment = dict(environment)
@@ -107,7 +107,7 @@ class BotProcess(Program):
     ) -> None:
         """Prepare a bot.
 
-        With `vendors` it prefers the simulated vendors to its own engine. `module` replaces `bot`,
+        With `vendors`, it prefers the simulated vendors to its own engine. `module` replaces `bot`,
         to run a bot composed of other parts.
         """
         own = environment(sandbox, data_dir, vendors=vendors) | dict(settings or {})

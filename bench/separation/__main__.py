@@ -7,7 +7,7 @@ Without a data set, quality is measured on a 6-second clip and cost on a longer 
 clip and museval are fetched once, by pip, into the cache folder. With one, each result is appended
 to a file of JSON lines, and a later run goes on from there; museval takes about 4 s of CPU time per
 second of song and model, which `--measure global` saves. The output is Markdown. `mixture` among
-the models is the song itself in place of every stem, the least that a model must surpass, and
+the models is the song itself in place of every stem, the baseline that a model must surpass, and
 `studio:NAME` is a model of the studio that STEMCORD_STUDIO_ACCEPT names.
 """
 
@@ -72,7 +72,7 @@ class Comparison:
                 self.absent[name] = str(exc)
 
     async def on_dataset(self, folders: Sequence[Path], scores: ScoreFile) -> None:
-        """Measure each model on each song that the file has no result of."""
+        """Measure each model on each song for which the file has no result."""
         earlier = scores.read()
         for name in self._options.models:
             try:
@@ -106,7 +106,7 @@ class Comparison:
         )
 
     def _try_other_level(self, each: Contestant, song: KnownSong, score: Score) -> None:
-        """Measure SCNet's file at the level that it should not want."""
+        """Measure SCNet's file at the level that it should not expect."""
         options = self._options
         weights = options.models_dir / MODELS[each.name].file_name
         stems = split_levelled(weights, song.mixture, threads=options.threads)

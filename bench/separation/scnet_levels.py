@@ -1,6 +1,6 @@
-"""SCNet with the other level that its files may want: the spectrum of each segment normalised.
+"""SCNet with the other level that its files may expect: the spectrum of each segment normalised.
 
-The two kinds of files look alike, and with the wrong level nothing fails but the quality.
+The two kinds of files look alike, and a wrong level causes no error but lowers the quality.
 """
 
 import tempfile

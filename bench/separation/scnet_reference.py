@@ -32,7 +32,7 @@ Exact = NDArray[np.float64]
 
 
 def small_graph(path: Path, *, seed: int = 0) -> Path:
-    """Write a random network whose answer depends on the level, and on the columns beside."""
+    """Write a random network whose output depends on the level and on neighbouring columns."""
     rng = np.random.default_rng(seed)
     nodes = [
         helper.make_node("Conv", ["mix_spec", "along"], ["near"], group=4, pads=[0, 1, 0, 1]),

@@ -1,6 +1,4 @@
-"""What a benchmark keeps of each song: scores and costs, as JSON lines that a later run goes on
-from.
-"""
+"""What a benchmark keeps of each song: scores and costs, as JSON lines that a later run reuses."""
 
 import json
 import math
@@ -52,7 +50,7 @@ class Score:
     def with_other_level(
         self, song: KnownSong, stems: Mapping[Stem, Audio], *, cache: Path | None
     ) -> "Score":
-        """Return the score of the same file, used with the level of the spectrum."""
+        """Return the score of the same file with each segment's spectrum normalised."""
         return replace(
             self,
             model=f"{self.model}, spectrum normalised",

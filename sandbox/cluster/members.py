@@ -31,7 +31,7 @@ class Member:
     shard: int | None = None
     """The shard that a bot serves or stands by for."""
     starts_after_s: float = 0.0
-    """The time before the first start, in which others become the bots."""
+    """The delay before the first start, so that other processes become the bots."""
 
 
 class Members:

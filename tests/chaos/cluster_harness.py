@@ -75,7 +75,7 @@ class Node:
         os.kill(self.program.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let the process go on."""
+        """Resume the process."""
         os.kill(self.program.pid, signal.SIGCONT)
 
 
@@ -144,9 +144,10 @@ class ClusterHarness:
         return await self._start(name, worker, hole, ops)
 
     async def state(self, node: Node) -> str:
-        """Return what a process says of itself: `serving`, `standby` or `draining`; or `gone`.
+        """Return what a process reports about itself: `serving`, `standby` or `draining`; or
+        `gone`.
 
-        A bot serves once it is connected to Discord, too.
+        A bot serves only once it is also connected to Discord.
         """
         try:
             async with self.http.get(f"http://{node.ops}/healthz") as answer:
@@ -188,7 +189,7 @@ class ClusterHarness:
         return await self.finds(_DRAINED, within_s=within_s)
 
     async def finds(self, sql: str, *, within_s: float) -> bool:
-        """Wait until a query has a row. Return False after `within_s`."""
+        """Wait until a query returns a row. Return False after `within_s`."""
         ends_at = time.monotonic() + within_s
         while time.monotonic() < ends_at:
             if await asyncio.to_thread(self.rows, sql):

@@ -124,7 +124,7 @@ class Bots:
 
 
 async def health(port: int) -> tuple[int, Json]:
-    """Return the status and the content of a bot's health."""
+    """Return the status and the content of a bot's `/healthz`."""
     async with (
         aiohttp.ClientSession() as http,
         http.get(f"http://127.0.0.1:{port}/healthz") as answer,

@@ -1,4 +1,4 @@
-"""`make cluster`: every process starts, a song passes through them, and nothing is left behind."""
+"""`make cluster`: every process starts, a song is delivered, and nothing is left behind."""
 
 import asyncio
 import re

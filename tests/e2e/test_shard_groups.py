@@ -103,7 +103,7 @@ async def test_a_frozen_bot_acts_no_more_and_stands_by(bots: Bots, song: Path):
     later = [each for each in bots.sandbox.log.entries()[before:] if each["method"] != "GET"]
     assert later == []
     assert vendor.accepted == 1
-    # It takes over again, in the same process.
+    # The first bot takes over again, in the same process.
     await bots.processes["standby"].kill()
     await bots.until(lambda: bots.log("first").count("ready; resuming") == 2)
     await bots.until(lambda: bots.log("first").count("has connected to Gateway") == 2)
@@ -191,5 +191,5 @@ async def test_commands_are_refused_politely_while_postgresql_is_away(
         await asyncio.to_thread(own_server.start)
         assert await bots.stems(user, answer)
         assert await bots.stems(late, await late.command("split", file=song))
-        assert bots.log("first").count("ready; resuming") == 1  # it went on, in the same memory
+        assert bots.log("first").count("ready; resuming") == 1  # it continued, in the same process
         assert bots.sandbox.vendors.finevoice.accepted == 2

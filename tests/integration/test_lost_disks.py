@@ -1,4 +1,4 @@
-"""Jobs whose machine loses its disk, or whose store goes away, are delivered nevertheless."""
+"""Jobs are delivered even if their machine loses its disk, or their store becomes unavailable."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""The studio's worker, driven by its engine under this interpreter, with networks that scale."""
+"""The studio's worker, run by its engine under this interpreter, with stand-in networks."""
 
 import asyncio
 import logging
@@ -352,7 +352,7 @@ async def test_a_catalogue_may_describe_a_stem_without_a_formula_of_later_networ
 
 
 async def test_without_the_packages_of_its_kind_a_model_says_so(studio, tmp_path):
-    """Where it runs is this interpreter, which has no torch."""
+    """The worker runs under this interpreter, which has no torch."""
     engine = studio(device="cpu")
     path = tmp_path / "models/studio/models.toml"
     text = path.read_text().replace('kind = "gain"', 'kind = "bs_roformer"', 1)

@@ -191,7 +191,7 @@ async def test_a_place_of_a_killed_bot_is_freed_by_its_successor(pair: Pair):
     await pair.other.until(waiting.id, State.HELD)
     await asyncio.sleep(0.3)
     assert (await pair.other.job(waiting.id)).state is State.HELD
-    # As after a kill: nothing else of the first bot goes on.
+    # As after a kill: nothing else in the first bot continues.
     await pair.bot.services.reconciler.restore_shared_places()
     await pair.other.until(waiting.id, within_s=3)
 

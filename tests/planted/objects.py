@@ -1,4 +1,4 @@
-"""Bugs in the object store and in the files it holds."""
+"""Planted bugs in the object store and in the files that it holds."""
 
 from tests.planted.plant import Plant
 

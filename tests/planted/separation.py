@@ -1,4 +1,5 @@
-"""Planted bugs in separation: SCNet's surroundings, the worker's limits, and fetched weights."""
+"""Planted bugs in separation: what surrounds SCNet's network, the worker's limits, and fetched
+weights."""
 
 from tests.planted.plant import Plant
 

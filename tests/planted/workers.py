@@ -1,4 +1,4 @@
-"""Planted bugs in the care for separations on workers."""
+"""Planted bugs in the handling of separations on workers."""
 
 from tests.planted.plant import Plant
 

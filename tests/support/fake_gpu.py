@@ -1,6 +1,7 @@
 """An environment whose onnxruntime pretends to have a graphics card.
 
-Its graph is Spleeter's: the voice is a quarter of the magnitude, and the rest is the rest.
+Its graph is Spleeter's: the voice has a quarter of the magnitude, and the accompaniment has the
+rest.
 """
 
 import sys
@@ -132,7 +133,7 @@ def make_environment(folder: Path, card: Card, *, distributions: tuple[str, ...]
 
 
 def script(path: Path, text: str) -> Path:
-    """Write a program that is no interpreter."""
+    """Write a program that is not a Python interpreter."""
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
     return path

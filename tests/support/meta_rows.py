@@ -1,4 +1,4 @@
-"""Writes and counts rows of the plainest table, for tests of the databases themselves."""
+"""Writes and counts rows of the simplest table, for tests of the databases themselves."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -8,9 +8,8 @@ from typing import Self
 
 
 class SilentProxy:
-    """Forwards bytes while it is not silent. Peers of a silent one learn nothing, not even resets.
-
-    What was sent meanwhile arrives afterwards, as TCP's repetitions do.
+    """Forwards bytes while it is not silent. While it is silent, its peers receive nothing, not
+    even resets. What was sent meanwhile arrives afterwards, as with TCP retransmissions.
     """
 
     def __init__(self, socket: Path) -> None:
@@ -71,7 +70,7 @@ class SilentProxy:
         ]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            await self._passes.wait()  # an end does not pass either
+            await self._passes.wait()  # the end of a connection does not pass either
         finally:
             for pump in pumps:
                 pump.cancel()

@@ -57,7 +57,7 @@ class WorkerRoleProcess:
         return self.log.read_text()
 
     async def until_logged(self, text: str, *, within_s: float = 60.0) -> None:
-        """Wait until it has logged a text."""
+        """Wait until the worker has logged a text."""
         try:
             async with asyncio.timeout(within_s):
                 while text not in self.text:

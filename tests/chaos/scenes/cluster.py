@@ -45,7 +45,7 @@ LIMITS: Final = {
 ANSWER_WITHIN_S: Final = 60.0
 DRAINED_WITHIN_S: Final = 240.0
 TIDY_WITHIN_S: Final = 90.0
-"""Bots delete separations that no job needs twice a minute."""
+"""Twice a minute, bots delete separations that no job needs."""
 RESTARTED_AFTER_S: Final = (0.5, 3.0)
 _INTERACTIONS = "SELECT interaction_id FROM jobs"
 _SENT = "SELECT count(*) AS n FROM attempts WHERE provider = ?"
@@ -63,7 +63,7 @@ class Tally:
 
     failures: Counter[str] = field(default_factory=Counter)
     takeovers: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """The seconds of each, by what happened to the bot."""
+    """The duration of each in seconds, by what happened to the bot."""
     missing: list[str] = field(default_factory=list)
     """Groups that nobody took over in time."""
 
@@ -115,7 +115,7 @@ class Chaos:
         node.thaw()
 
     async def silence_worker(self) -> None:
-        """Let a worker's network drop everything for a while."""
+        """Silence a worker's network for a while."""
         node = self.random.choice(self.harness.workers)
         node.network.go_silent()
         await self._wait()
@@ -144,7 +144,7 @@ class Chaos:
         node.thaw()
 
     async def silence_bot(self) -> None:
-        """Let a serving bot's network drop everything, until its standby has taken over."""
+        """Silence a serving bot's network until its standby has taken over."""
         node = await self._a_serving_bot()
         node.network.go_silent()
         await self._lose("silence", node)
@@ -162,7 +162,7 @@ class Chaos:
         await asyncio.to_thread(self.harness.server.start)
 
     async def lose_store(self) -> None:
-        """Take the object store away for a while."""
+        """Make the object store unavailable for a while."""
         away = self.harness.store.with_name("store-away")
         self.harness.store.rename(away)
         await self._wait()

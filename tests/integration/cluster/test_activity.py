@@ -72,7 +72,7 @@ async def a_song(url: str, title: str, guild_id: int | None, state: State) -> Jo
 
 
 async def shown(activity: Activity, accepts: Any) -> Json:
-    """Follow the activity until it shows this."""
+    """Follow the activity until `accepts` returns true for it."""
     following = asyncio.create_task(activity.follow())
     try:
         async with asyncio.timeout(20):

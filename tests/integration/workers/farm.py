@@ -43,7 +43,7 @@ class Farm:
     def worker(
         self, name: str = "worker", *, wait_s: float = 0, url: str | None = None, **settings: str
     ) -> WorkerRoleProcess:
-        """Return a worker, not yet started, that takes so long for each song."""
+        """Return a worker, not yet started, that takes `wait_s` for each song."""
         return WorkerRoleProcess(
             url=url or self.url,
             store=f"file://{self.home / 'store'}",
@@ -68,7 +68,7 @@ class Farm:
     async def until(
         self, key: SeparationKey, is_so: Callable[[Separation], Any], *, within_s: float = 100.0
     ) -> Separation:
-        """Wait until a separation is so, and return it."""
+        """Wait until `is_so` accepts a separation, and return it."""
         found = None
         try:
             async with asyncio.timeout(within_s):

@@ -64,7 +64,7 @@ async def test_a_worker_told_to_stop_ends_its_song_first(farm: Farm):
         worker.tell_to_stop()
         assert await worker.wait() == 0
     found = await farm.until_over(key)
-    # It beat while it drained, so nobody thought that it was gone.
+    # Its heartbeat went on while it drained, so its song was not given to another worker.
     assert (found.state, found.lease) == (SeparationState.DONE, 1)
     left = await farm.separations.get(waiting)
     assert left is not None

@@ -44,7 +44,7 @@ async def test_a_song_under_way_survives_a_restart_and_so_does_its_worker(
         await asyncio.to_thread(own_server.start)
         found = await asyncio.wait_for(until_over(farm, key), 100)
         assert (found.state, found.lease) == (SeparationState.DONE, 1)
-        # It takes the next one, and is heard of while it does.
+        # It takes the next song, and its heartbeat goes on while it does.
         after = await asyncio.wait_for(submitted(farm), 60)
         found = await asyncio.wait_for(until_over(farm, after), 100)
         assert (found.state, found.lease) == (SeparationState.DONE, 1)

@@ -1,4 +1,4 @@
-"""A worker with the rights that docs/workers.md grants, and what `doctor` says of them."""
+"""A worker with the rights that docs/workers.md grants, and what `doctor` says about them."""
 
 import re
 from collections.abc import Iterator

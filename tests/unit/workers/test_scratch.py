@@ -11,7 +11,7 @@ def test_the_folder_is_private_and_removed_at_the_end(tmp_path: Path):
 
 
 def test_the_folder_of_another_process_stays(tmp_path: Path):
-    # An open file of this process's holds a lock as another process does.
+    # A lock held through another open file of this process acts like another process's lock.
     with scratch_folder(tmp_path, "other") as other, scratch_folder(tmp_path, "one"):
         assert other.exists()
 

@@ -23,7 +23,7 @@ REFUSED = ("audit", "backup", "renew-links")
 
 @pytest.fixture(scope="module")
 def refusals() -> dict[str, str]:
-    """Return what each command says of data that belongs to another user."""
+    """Return what each command says about data that belongs to another user."""
     with open_folder() as folder:
         place = DataDir(folder / "data")
         place.create()

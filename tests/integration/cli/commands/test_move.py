@@ -111,7 +111,7 @@ def test_kept_files_go_into_the_store_and_an_attempt_that_fails_can_be_repeated(
     for path in masters:
         there = tmp_path / "shared" / path.relative_to(data.root)
         assert there.read_bytes() == path.read_bytes()
-    # A second move puts nothing into the store of what runs there by then.
+    # A second move is refused before it puts files into the store.
     before = sorted((tmp_path / "shared").rglob("*"))
     (data.jobs / "ready" / "linked").mkdir(exist_ok=True)
     (data.jobs / "ready" / "linked" / "late.mp3").write_bytes(b"late")

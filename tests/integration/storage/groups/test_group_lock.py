@@ -27,7 +27,7 @@ WHERE locktype = 'advisory' AND granted
 
 
 class Elapsed:
-    """Seconds that a test sets."""
+    """A clock that a test sets, in seconds."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -170,7 +170,7 @@ async def test_an_earlier_owner_writes_nothing(url: str):
             assert await successor.try_once()
             async with owned(url, successor) as its_meta:
                 await its_meta.put("by", "its successor")
-                # Its clock stands still, so it believes that it may act.
+                # The owner's clock stands still, so it believes that it may act.
                 assert acts(owner)
                 with pytest.raises(StoreUnavailable, match="another process is the bot now"):
                     await meta.put("by", "the owner again")

@@ -1,5 +1,5 @@
-"""What every object store promises, on a bucket, on a prefix of one and in a folder; and what a
-service that fails makes of it.
+"""What every object store promises: in a bucket, below a prefix and in a folder; and what happens
+when its service fails.
 """
 
 import asyncio
@@ -188,7 +188,7 @@ async def test_a_service_that_refuses_connections_is_waited_for(song: Path):
     assert time.monotonic() - began < 10
     with pytest.raises(StoreUnavailable) as second:
         await store.size("jobs/other/c")
-    assert str(first.value) == str(second.value)  # a log that repeats itself would be noise
+    assert str(first.value) == str(second.value)  # repeated failures must not fill the log
 
 
 async def test_a_silent_service_is_given_up(song: Path, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Notes between bots, as text."""
+"""Signals between bots, as text."""
 
 import pytest
 

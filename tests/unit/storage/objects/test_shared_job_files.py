@@ -122,7 +122,7 @@ async def test_a_store_that_is_away_is_not_an_empty_one(
         await files.holds(JOB, STEMS)
     store.is_away = False
     shutil.rmtree(share)
-    share.mkdir()  # where it was mounted
+    share.mkdir()  # the empty mount point
     song = where.input
     for call in (files.holds(JOB, STEMS), files.bring(JOB, STEMS), files.find_elsewhere(song)):
         with pytest.raises(ObjectStoreUnavailable):
@@ -258,7 +258,7 @@ async def test_copies_that_are_needed_or_are_the_only_ones_stay(
     assert not await files.make_room(1, in_use=())
     assert len(list(root.iterdir())) == 4
     store.is_away = False
-    assert not await files.make_room(1, in_use=())  # not looked through again at once
+    assert not await files.make_room(1, in_use=())  # not searched again so soon
 
 
 async def test_only_complete_copies_are_dropped(files: SharedJobFiles, root: Path):
