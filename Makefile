@@ -58,7 +58,7 @@ fuzz: .venv/dev.stamp ## decode 100 odd audio files and 10,000 corrupted ones (A
 live: .venv/dev.stamp ## split a song with the real services (needs keys, and STEMCORD_LIVE_SONG=address)
 	@$(python) -m pytest -m live tests/live $(ARGS)
 
-# The builds of torch differ by machine, so it is no part of requirements/studio.lock.
+# The builds of torch differ by machine, so it is not in requirements/studio.lock.
 torch_version := 2.13.0
 
 studio: .venv/run.stamp ## install what community models (TORCH=cpu or cu130) or the engine (GPU=1) need on a graphics card

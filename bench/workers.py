@@ -119,10 +119,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--wait", type=float, default=15.0, help="seconds for a song")
-    parser.add_argument("--rounds", type=int, default=4, help="songs a worker")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of song")
+    parser.add_argument("--rounds", type=int, default=4, help="songs per worker")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of a song")
     options = parser.parse_args()
-    print(f"{'workers':>7} {'songs/s':>9} {'of the most':>12} {'to the row before':>18}")
+    print(f"{'workers':>7} {'songs/s':>9} {'of maximum':>12} {'to the row before':>18}")
     before = 0.0
     with running_server() as server:
         for workers in options.workers:

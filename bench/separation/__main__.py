@@ -157,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models-dir", type=Path, default=Path("data/models"))
     parser.add_argument("--threads", type=int, default=min(os.cpu_count() or 1, 2))
     parser.add_argument("--cache", type=Path, default=Path("data/bench"))
-    parser.add_argument("--minutes", type=float, default=1.0, help="the song that cost is of")
+    parser.add_argument("--minutes", type=float, default=1.0, help="length of the song for cost")
     parser.add_argument("--measure", choices=("both", "global"), default="both")
     parser.add_argument("--dataset", type=Path, help="a folder like MUSDB18-HQ")
     parser.add_argument("--songs", type=int, help="of the data set, the first ones by name")

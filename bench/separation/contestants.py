@@ -39,7 +39,7 @@ OVERLAPS: Mapping[StageKind, float] = {
     StageKind.HTDEMUCS: htdemucs.SEGMENT / htdemucs.STRIDE,
     StageKind.SCNET: scnet.OVERLAP,
 }
-"""How many segments hear each sample, on average."""
+"""How many segments cover each sample, on average."""
 
 
 class NotHere(Exception):
@@ -56,7 +56,7 @@ class Splitter(Protocol):
 
     @property
     def device(self) -> str:
-        """What the worker said that it runs on."""
+        """What the worker said it runs on."""
         ...
 
     async def separate(self, song: Path, frames: int, stems: Iterable[Stem], into: Path) -> None:

@@ -177,7 +177,7 @@ class SubmitStep:
         if not await shared.may_enter(provider, job.id):
             return RetryAfter(after_s=ASK_EVERY_S)
         if queue.acquire(provider, job) is not None:
-            return RetryAfter(after_s=ASK_EVERY_S)  # as many of this bot's are about to enter
+            return RetryAfter(after_s=ASK_EVERY_S)  # enough of this bot's jobs are about to enter
         queue.call_first(provider)
         return None
 
@@ -216,7 +216,8 @@ class SubmitStep:
     async def _submit(self, job: Job, attempt: Attempt, call: Call, source: Source) -> StepResult:
         provider = self._core.providers[attempt.provider]
         if not self._core.may_act():
-            # Frozen since the row was written, so another process may have found it.
+            # The process may have been frozen since it wrote the row, and another one may have
+            # found it.
             raise StoreUnavailable("another process may be the bot now, so nothing is sent")
         try:
             answer = await self._answer_of(provider, call, source)

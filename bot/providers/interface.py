@@ -231,7 +231,7 @@ class HasWorkers(Protocol):
     """A provider whose work is done by processes that may be down for a while."""
 
     def has_worker_for(self, model: str) -> bool:
-        """Whether a process that runs this model is there."""
+        """Whether a process that can run this model is running."""
         ...
 
 

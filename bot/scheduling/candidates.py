@@ -15,7 +15,8 @@ from bot.scheduling.routing import Candidate, Route, route
 from bot.scheduling.sources import Sources
 
 LACKING_WORKER_S: Final = 5.0
-"""How soon to look again for a worker. A job is woken when one comes, if its turn is near."""
+"""How soon to look again for a worker. A job is woken earlier when one appears, if its turn is
+near."""
 
 
 class Candidates:

@@ -50,8 +50,8 @@ class SharedPlaces:
     async def may_enter(self, provider: str, job_id: JobId) -> bool:
         """Ask for a place for the job that is first in this bot's queue.
 
-        Until it gets one, it asks every ASK_EVERY_S, and is called when a place is free. Raises
-        StoreUnavailable.
+        Until the job gets a place, it asks every ASK_EVERY_S, and it is called when a place is
+        free. Raises StoreUnavailable.
         """
         if (leaving := self._leaving.get((provider, job_id))) is not None:
             await asyncio.wait({leaving})
@@ -76,7 +76,7 @@ class SharedPlaces:
             self._left(provider, job_id)
 
     async def settle(self) -> None:
-        """Wait until the places that were left are free."""
+        """Wait until the releases of places under way have ended."""
         while self._leaving:
             await asyncio.wait(self._leaving.values())
 

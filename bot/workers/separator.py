@@ -116,7 +116,7 @@ class Separator:
         )
         if start is None:
             return
-        log.info("%s: started for the %d. time", key, start.lease, extra=_about(start, "started"))
+        log.info("%s: start number %d", key, start.lease, extra=_about(start, "started"))
         with self.counts.running():
             outcome = await self._until_leaving(start)
         self.counts.add(outcome)
@@ -129,7 +129,7 @@ class Separator:
             await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return work.result()
-            # First, so that another worker begins while this one's child is ending.
+            # Handed back first, so that another worker begins while this one's child is ending.
             await retry_write(
                 lambda: self._separations.hand_back(ours), what=f"handing back {ours.key}"
             )

@@ -3,8 +3,8 @@
 The network takes the spectrum of an 11 s segment and returns those of its sources (Tong, Zhu, Chen
 et al., SCNet: sparse compression network for music source separation, 2024). Segments overlap by
 half and fade in and out over a tenth of their length. A longer song is continued by its reflection
-at both ends, so that its first and last seconds are heard twice too. All this is as in ZFTurbo's
-Music-Source-Separation-Training, with which the weights were evaluated.
+at both ends, so that two segments cover its first and last seconds, too. All this is as in
+ZFTurbo's Music-Source-Separation-Training, with which the weights were evaluated.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from bot.engine.worker.spool_io import Samples, Spool
 
 SEGMENT = 485_100
 OVERLAP = 2
-"""The number of segments that hear each sample."""
+"""The number of segments that cover each sample."""
 STEP = SEGMENT // OVERLAP
 BORDER = SEGMENT - STEP
 """The length of the song's continuation at either end."""
