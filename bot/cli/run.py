@@ -486,7 +486,7 @@ class _Bot:
             await listener.run(changes.hear, connected=changes.listening)
 
         stack.push_async_callback(changes.stop)
-        self._in_background(stack, listen, name="notes of other bots")
+        self._in_background(stack, listen, name="signals of other bots")
 
     async def stop(self, *, grace_s: float) -> None:
         """Let steps under way finish within the grace; everything else resumes at the next

@@ -137,7 +137,7 @@ class Redelivery:
 
 
 async def bring_masters(job: Job, files: JobFiles, disk_guard: DiskGuard) -> None:
-    """Have a finished job's masters on this disk, within the space that the disk guard lends.
+    """Bring a finished job's masters to this disk, within the space that the disk guard lends.
 
     Raises NoRoom, StoreUnavailable, and FileNotFoundError when they are gone.
     """

@@ -9,7 +9,7 @@ SplitError
 ├── NoPlaceFree             the vendor works on as many songs as it may: try again soon
 ├── StoreUnavailable        the store cannot write just now: try again later
 │   ├── StoreBroken         it cannot be written until the operator fixes it
-│   └── ObjectStoreUnavailable  the store of the jobs' files is away
+│   └── ObjectStoreUnavailable  the store of the jobs' files is unavailable
 ├── ObjectMissing           the object store has no such object
 ├── InvalidObjectStore      the address of the object store is misspelt
 ├── NoRoom                  the disk is full, or no process can be started: try again later

@@ -14,7 +14,8 @@ from bot.domain.errors import ModelUnavailable
 from bot.engine.model_declaration import WebFile
 
 _TIMEOUT = httpx.Timeout(30.0)
-"""For each connection and each wait for more bytes; the whole may take long."""
+"""The limit for each connection and each wait for more bytes; the whole download may take
+longer."""
 
 
 def download(source: WebFile, place: Path, progress: Callable[[int], None]) -> Path:

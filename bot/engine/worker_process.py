@@ -120,7 +120,7 @@ class WorkerProcess:
         return self._process.returncode is None
 
     async def ready(self) -> Ready:
-        """Wait for the worker's first message; raises WorkerDied. A repeat returns it at once."""
+        """Wait for the worker's first message; raises WorkerDied. Later calls return it at once."""
         if self._ready is None:
             first = await self.hear()
             if not isinstance(first, Ready) or first.protocol != PROTOCOL:

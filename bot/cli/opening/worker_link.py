@@ -26,7 +26,7 @@ class WorkerLink:
 
 
 async def link_workers(settings: Settings, db: Database) -> WorkerLink | None:
-    """Wait until it is known which workers there are; None if the settings use none."""
+    """Return the link once the workers are known, or None if the settings use no workers."""
     objects = open_objects(settings)
     if workers.NAME not in settings.usable_providers or objects is None:
         return None

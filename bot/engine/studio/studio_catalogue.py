@@ -175,7 +175,7 @@ def _model(
 
 
 def _signals(told: Mapping[str, Any], entries: Mapping[str, Any]) -> set[str]:
-    """Return all that a model's steps make, and the song."""
+    """Return the names of the song and of everything that a model's steps make."""
     known = {studio_worker.SONG}
     _require(bool(told["steps"]), f"{told['name']} has no steps")
     for step in told["steps"]:

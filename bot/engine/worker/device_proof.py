@@ -45,7 +45,7 @@ def find_device(weights: Path, *, threads: int, is_proved: bool = False) -> Foun
     try:
         network = Network(weights, threads=threads, provider=provider)
     except DamagedModel:
-        # The CPU tells whether it is the graph or the card.
+        # This raises if the graph, and not the card, is at fault.
         Network(weights, threads=threads)
         return FoundDevice(note=f"{provider} cannot load the model")
     if network.runs_on != provider:

@@ -156,7 +156,7 @@ def _best_start(reader: _Reader, begin: int, tail: Samples, stretch: _Stretch) -
 def _next_cut(reader: _Reader, begin: int, frames: int, stretch: _Stretch) -> int:
     """Return the end of the segment from `begin` on: the quietest moment of its last quarter.
 
-    A rest too short for a cross-fade is not cut off.
+    A remainder too short for a cross-fade stays in the segment.
     """
     most = stretch.segment_frames
     if frames - begin <= most + stretch.fade_frames:
