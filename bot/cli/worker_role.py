@@ -25,6 +25,7 @@ from bot.providers.interface import Provider
 from bot.workers.presence import Presence, describe, slots_of
 from bot.workers.scratch import scratch_folder
 from bot.workers.separator import Separator
+from bot.workers.usable_models import UsableModels
 from storage.database.opening import PostgresUrl, open_migrated
 from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
@@ -191,12 +192,21 @@ class _Worker:
             slots=slots_of(self.providers),
             handler=self.separator.separate,
         )
-        keeping = asyncio.create_task(supervised(self.presence.keep, name="presence"))
+
+        usable = UsableModels(
+            separator=self.separator, presence=self.presence, take_only=queue.take_only
+        )
+        self.separator.on_failure(usable.after_failure)
+        tasks = [
+            asyncio.create_task(supervised(self.presence.keep, name="presence")),
+            asyncio.create_task(supervised(usable.follow, name="usable models")),
+        ]
         try:
             await queue.serve(self.stopping)
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def drain(self, working: asyncio.Task[None], budget: StopBudget) -> None:
         """Let songs under way end, and hand back those that do not end in time."""

@@ -235,6 +235,15 @@ class HasWorkers(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsTrouble(Protocol):
+    """A provider of this machine that knows when it would refuse every song."""
+
+    def trouble_with(self, model: Model) -> str | None:
+        """Return why nothing can be separated with the model at the moment, if so."""
+        ...
+
+
 def lacks_worker(provider: Provider, model: str) -> bool:
     """Whether work with this model waits until somebody starts a worker."""
     return isinstance(provider, HasWorkers) and not provider.has_worker_for(model)

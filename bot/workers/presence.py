@@ -5,13 +5,13 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from bot.domain.backoff import Reminders
 from bot.domain.errors import StoreUnavailable
-from bot.providers.interface import Provider
+from bot.providers.interface import Model, Provider
 from bot.providers.self_hosted.declared_models import encode_models
 from bot.providers.self_hosted.engine_provider import EngineProvider
 from storage.database.write_retry import retry_write
@@ -54,6 +54,7 @@ class Presence:
     def __init__(self, *, workers: LivingWorkers, worker: WorkerRow) -> None:
         self._workers = workers
         self._worker = worker
+        self._slots = worker.slots
         self._reminders = Reminders()
         self._written_at = -_STALE_AFTER_S
 
@@ -67,6 +68,15 @@ class Presence:
         await retry_write(lambda: self._workers.arrive(self._worker), what="the worker")
         self._written_at = time.monotonic()
 
+    async def offer(self, models: Iterable[Model]) -> None:
+        """Say that these models can be used now, waiting for the database."""
+        models = tuple(models)
+        self._worker = replace(
+            self._worker, models=encode_models(models), slots=self._slots if models else 0
+        )
+        await retry_write(lambda: self._workers.seen(self._worker), what="the worker")
+        self._written_at = time.monotonic()
+
     async def keep(self) -> None:
         """Renew the row until cancelled."""
         while True:
@@ -75,6 +85,7 @@ class Presence:
 
     async def leave(self) -> None:
         """Say that this worker takes nothing more."""
+        self._slots = 0
         self._worker = replace(self._worker, slots=0)
         await self._renew()
 

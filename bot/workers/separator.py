@@ -16,6 +16,7 @@ from typing import Final
 
 from bot.domain.backoff import backoff_s
 from bot.domain.errors import (
+    DISK_FULL,
     NoRoom,
     ObjectMissing,
     ProviderError,
@@ -30,6 +31,7 @@ from bot.providers.interface import (
     Call,
     Failed,
     Finished,
+    KnowsTrouble,
     Lost,
     Model,
     Provider,
@@ -102,8 +104,27 @@ class Separator:
         }
         self._scratch = scratch
         self._worker = worker
+        self._on_failure: Callable[[], Awaitable[None]] | None = None
         self._leaving = asyncio.Event()
         self.counts = WorkCounts()
+
+    @property
+    def models(self) -> Sequence[Model]:
+        """The models of all providers, each once."""
+        return [model for _, model in self._models.values()]
+
+    def troubles(self) -> Mapping[str, str]:
+        """Return the names of the models that cannot be used at the moment, and why."""
+        troubles = {
+            name: provider.trouble_with(model)
+            for name, (provider, model) in self._models.items()
+            if isinstance(provider, KnowsTrouble)
+        }
+        return {name: trouble for name, trouble in troubles.items() if trouble is not None}
+
+    def on_failure(self, handle: Callable[[], Awaitable[None]]) -> None:
+        """Call `handle` before a failure is recorded."""
+        self._on_failure = handle
 
     def hand_back(self) -> None:
         """Return all work under way, and any that is started from now on, to the queue."""
@@ -142,12 +163,13 @@ class Separator:
     async def _outcome(self, ours: Separation) -> Outcome:
         folder = self._scratch / f"{ours.key}-{ours.lease}"
         try:
-            folder.mkdir(parents=True)
             provider, model = self._models[ours.model]
             work = _Work(ours=ours, folder=folder, provider=provider, model=model)
             return await self._finish(ours, await self._results(work))
         except _GaveUp as exc:
             log.warning("%s failed: %s: %s", ours.key, exc.error, exc)
+            if self._on_failure is not None:
+                await self._on_failure()
             return await self._fail(ours, exc.error)
         except _Ended:
             return Outcome.DROPPED
@@ -158,12 +180,7 @@ class Separator:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _results(self, work: _Work) -> Mapping[Stem, str]:
-        song = work.folder / "song.f32"
-        work.call.workdir.mkdir()
-        try:
-            await self._repeated(lambda: self._objects.get(work.ours.key.song, song), work)
-        except ObjectMissing:
-            raise _GaveUp(SeparationError.SONG_MISSING, "its song is not in the store") from None
+        song = await self._received(work)
         try:
             finished = await self._separated(work, song)
             return await self._stored(work, finished)
@@ -173,6 +190,25 @@ class Separator:
             raise _GaveUp(SeparationError.REFUSED, str(exc)) from exc
         except ProviderError as exc:
             raise _GaveUp(SeparationError.FAILED, f"{type(exc).__name__}: {exc}") from exc
+
+    async def _received(self, work: _Work) -> Path:
+        """Fetch the song, and wait while this disk is full: a failure would bring the next song."""
+        song, times_full = work.folder / "song.f32", 0
+        while True:
+            try:
+                work.call.workdir.mkdir(parents=True, exist_ok=True)
+                await self._repeated(lambda: self._objects.get(work.ours.key.song, song), work)
+            except ObjectMissing:
+                why = "its song is not in the store"
+                raise _GaveUp(SeparationError.SONG_MISSING, why) from None
+            except OSError as exc:
+                if exc.errno not in DISK_FULL:
+                    raise
+                times_full += 1
+                log.warning("%s waits for room: %s", work.ours.key, exc)
+                await asyncio.sleep(backoff_s(times_full, key=str(work.ours.key)))
+            else:
+                return song
 
     async def _separated(self, work: _Work, song: Path) -> Finished:
         source = Source(mixture=song, frames=work.ours.frames, url=None)

@@ -7,7 +7,7 @@ every task has its own.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -49,6 +49,11 @@ class TaskQueue:
         self._app.task(name=TASK, pass_context=True)(self._run)
         nothing = self._app.task(name="nothing", queue="nothing")(_do_nothing)
         self._app.periodic(cron=_YEARLY)(nothing)
+
+    def take_only(self, models: Iterable[str]) -> None:
+        """From now on, take tasks for these of the models."""
+        # In place: Procrastinate's worker reads this very list each time that it looks for a task.
+        self._queues[:] = map(queue_of, models)
 
     async def serve(self, stopping: asyncio.Event) -> None:
         """Run tasks until `stopping` is set and the last one has ended, through any outage."""

@@ -1,7 +1,7 @@
 """A worker whose provider only waits: `python -m tests.support.waiting_worker`.
 
-WAIT_S is the time for a song, and WAIT_MODELS the names of the models. A song that begins with
-POISON kills the worker.
+WAIT_S is the time for a song, WAIT_MODELS are the names of the models, and WAIT_DAMAGED those whose
+files cannot be loaded. A song that begins with POISON kills the worker.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from bot.providers.interface import (
     Accepted,
     Call,
     Capabilities,
+    Failed,
     Finished,
     Lost,
     Model,
@@ -36,8 +37,10 @@ STEMS: Final = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
 class Waiting:
     """Returns the song itself as every stem, after a while."""
 
-    def __init__(self, *, wait_s: float, models: Sequence[str]) -> None:
+    def __init__(self, *, wait_s: float, models: Sequence[str], damaged: Sequence[str]) -> None:
         self._wait_s = wait_s
+        self._damaged = damaged
+        self._found_damaged: set[str] = set()
         self._calls: dict[RemoteRef, tuple[float, Call, Source]] = {}
         self.capabilities = Capabilities(
             name="waiting",
@@ -59,13 +62,19 @@ class Waiting:
         self._calls[ref] = (time.monotonic(), call, source)
         return Accepted(ref)
 
-    async def poll(self, ref: RemoteRef) -> Running | Finished | Lost:
+    def trouble_with(self, model: Model) -> str | None:
+        return "it is damaged" if model.name in self._found_damaged else None
+
+    async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
         if ref not in self._calls:
             return Lost()
         began_at, call, _ = self._calls[ref]
         fraction = (time.monotonic() - began_at) / self._wait_s if self._wait_s else 1.0
         if fraction < 1:
             return Running(fraction)
+        if call.model.name in self._damaged:
+            self._found_damaged.add(call.model.name)
+            return Failed("the model cannot be loaded")
         return Finished(tuple(RemoteFile(ref, stem) for stem in sorted(call.model.stems)))
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:
@@ -82,7 +91,9 @@ class Waiting:
 async def build(settings: Settings) -> Sequence[Provider]:
     del settings
     models = os.environ.get("WAIT_MODELS", "spleeter").split(",")
-    return (Waiting(wait_s=float(os.environ.get("WAIT_S", "0")), models=models),)
+    damaged = os.environ.get("WAIT_DAMAGED", "").split(",")
+    wait_s = float(os.environ.get("WAIT_S", "0"))
+    return (Waiting(wait_s=wait_s, models=models, damaged=damaged),)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from bot.providers.interface import (
     Failed,
     Finished,
     Lost,
+    Model,
     Running,
     Source,
 )
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 
 STARVED_BEFORE_REST = 2
 REST_S = 900.0
+PAUSED = "the engine is paused, since this machine has too little memory"
 REMEMBERED = 32
 """The number of finished separations that can still be polled."""
 
@@ -87,12 +89,12 @@ class EngineProvider(ABC):
         return None if declared is None else Device(declared.device, declared.device_name)
 
     @abstractmethod
-    def _file_title(self, call: Call) -> str:
-        """Return the title of the model that the call needs loaded."""
+    def _file_title(self, model: Model) -> str:
+        """Return the title of the file that the model needs loaded."""
 
     @abstractmethod
-    def _lack(self, call: Call) -> str | None:
-        """Return why a missing file keeps the call from being served, if so."""
+    def _lack(self, model: Model) -> str | None:
+        """Return why a missing file keeps the model from being used, if so."""
 
     @abstractmethod
     async def _separate(self, separation: Separation) -> dict[Stem, Path]:
@@ -110,6 +112,10 @@ class EngineProvider(ABC):
     async def _end_worker(self) -> None:
         """End the worker for good."""
 
+    def trouble_with(self, model: Model) -> str | None:
+        """Return why nothing can be separated with the model at the moment, if so."""
+        return self._damage(model) or (PAUSED if self._is_resting else None)
+
     async def submit(self, call: Call, source: Source) -> Accepted:
         """Start a separation.
 
@@ -117,10 +123,10 @@ class EngineProvider(ABC):
         there is no point in waiting.
         """
         self._forget_old()
-        if (reason := self._broken.get(self._file_title(call)) or self._lack(call)) is not None:
+        if (reason := self._damage(call.model)) is not None:
             raise ProviderRefused(reason)
         if self._is_resting:
-            raise ProviderStarved("the engine is paused, since this machine has too little memory")
+            raise ProviderStarved(PAUSED)
         ref = RemoteRef(f"{call.job_id}-{call.attempt}")
         separation = self._separations[ref] = Separation(call, source)
         self._start(separation)
@@ -151,7 +157,7 @@ class EngineProvider(ABC):
             self._start(separation)
             raise
         except ModelUnavailable as exc:
-            self._note_broken(self._file_title(separation.call), str(exc))
+            self._note_broken(self._file_title(separation.call.model), str(exc))
             return Failed("the model cannot be loaded")
         except EngineStarved as exc:
             self._note_starved(separation.call, exc)
@@ -183,6 +189,9 @@ class EngineProvider(ABC):
     @property
     def _is_resting(self) -> bool:
         return time.monotonic() < self._rests_until
+
+    def _damage(self, model: Model) -> str | None:
+        return self._broken.get(self._file_title(model)) or self._lack(model)
 
     def _start(self, separation: Separation) -> None:
         separation.fraction = 0.0

@@ -60,10 +60,10 @@ class Local(EngineProvider):
         """What the engine's last worker said about itself; None before the first."""
         return self._engine.declared
 
-    def _file_title(self, call: Call) -> str:
+    def _file_title(self, model: Model) -> str:
         return self._engine.model.title
 
-    def _lack(self, call: Call) -> str | None:
+    def _lack(self, model: Model) -> str | None:
         if self._engine.is_ready:
             return None
         return f"the model {self._engine.model.title} is not on this machine"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bot.domain.errors import ModelUnavailable
 from bot.domain.recipes import Stem
 from bot.engine.protocol import Ready
 from bot.engine.studio.studio_engine import StudioEngine
@@ -45,18 +46,21 @@ class Studio(EngineProvider):
         """What the studio's last worker said about itself."""
         return self._engine.declared
 
-    def _file_title(self, call: Call) -> str:
-        return self._engine.models[call.model.name].title
+    def _file_title(self, model: Model) -> str:
+        return model.title  # the last worker may not have declared it
 
-    def _lack(self, call: Call) -> str | None:
-        if call.model.name in self._engine.models:
+    def _lack(self, model: Model) -> str | None:
+        if model.name in self._engine.models:
             return None
-        return f"the studio has no model {call.model.name} any more"
+        return f"the studio has no model {model.name} any more"
 
     async def _separate(self, separation: Separation) -> dict[Stem, Path]:
         call, source = separation.call, separation.source
+        model = self._engine.models.get(call.model.name)
+        if model is None:  # a later worker did not declare it
+            raise ModelUnavailable(f"the studio has no model {call.model.name} any more")
         return await self._engine.separate(
-            self._engine.models[call.model.name],
+            model,
             source.mixture,
             frames=source.frames,
             stems=sorted(call.model.stems),

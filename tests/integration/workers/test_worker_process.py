@@ -29,6 +29,33 @@ async def test_a_worker_leaves_songs_for_models_that_it_does_not_have(farm: Farm
             assert (await farm.until_over(theirs)).state is SeparationState.DONE
 
 
+async def test_a_model_that_cannot_be_loaded_costs_one_song_and_is_offered_no_more(farm: Farm):
+    living = LivingWorkers(db=farm.db)
+    first = await farm.submit(model="scnet")
+    async with farm.worker(WAIT_MODELS="scnet,spleeter", WAIT_DAMAGED="scnet") as worker:
+        assert (await farm.until_over(first)).state is SeparationState.FAILED
+        [row] = await living.known()
+        assert [model["name"] for model in json.loads(row.models)] == ["spleeter"]
+        assert row.slots == 1
+        theirs, ours = await farm.submit(model="scnet"), await farm.submit(turn=1)
+        assert (await farm.until_over(ours)).state is SeparationState.DONE
+        assert (await farm.separations.get(theirs)).state is SeparationState.WAITING  # type: ignore[union-attr]
+        assert worker.text.count("scnet is not offered any more: it is damaged") == 1
+
+
+async def test_a_worker_without_a_usable_model_takes_nothing_more(farm: Farm):
+    first = await farm.submit()
+    async with farm.worker(WAIT_DAMAGED="spleeter", STEMCORD_STOP_GRACE_S="20") as worker:
+        assert (await farm.until_over(first)).state is SeparationState.FAILED
+        [row] = await LivingWorkers(db=farm.db).known()
+        assert (row.models, row.slots) == ("[]", 0)
+        second = await farm.submit()
+        await asyncio.sleep(3)
+        assert (await farm.separations.get(second)).state is SeparationState.WAITING  # type: ignore[union-attr]
+        worker.tell_to_stop()
+        assert await worker.wait() == 0
+
+
 async def test_a_waiting_song_that_is_cancelled_is_never_started(farm: Farm):
     key = await farm.submit()
     await farm.separations.cancel(key)
@@ -57,7 +84,7 @@ async def test_a_song_waits_while_the_store_is_away(farm: Farm):
         await worker.until_logged("is ready")
         key = await farm.submit()
         store.rename(farm.home / "unmounted")
-        await worker.until_logged("waits for the store")
+        await worker.until_logged("waits for the object store")
         (farm.home / "unmounted").rename(store)
         found, _ = await farm.result(key)
     assert (found.state, found.lease) == (SeparationState.DONE, 1)

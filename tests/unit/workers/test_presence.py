@@ -52,3 +52,15 @@ async def test_an_outage_is_logged_and_not_raised(caplog: pytest.LogCaptureFixtu
         await presence.leave()
         await presence.leave()
     assert caplog.text.count("away") == 1
+
+
+async def test_a_worker_offers_what_it_can_use_and_takes_nothing_without_any():
+    rows, row = Rows(), describe([FakeProvider()], version="0.1")
+    presence = Presence(workers=rows, worker=row)  # type: ignore[arg-type] # matches by shape
+    four = replace(TWO_STEMS, name="four")
+    for models in ([four], [], [four]):
+        await presence.offer(models)
+        assert decode_models(rows.written[-1].models) == tuple(models)
+    await presence.leave()
+    await presence.offer([four])
+    assert [written.slots for written in rows.written] == [row.slots, 0, row.slots, 0, 0]

@@ -1,6 +1,7 @@
 """The work of a task, with a scripted provider and an in-memory row."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from bot.domain.errors import (
 )
 from bot.domain.job import JobId
 from bot.domain.recipes import Stem
-from bot.providers.interface import Failed, Lost, Running
+from bot.providers.interface import Failed, Lost, Model, Running
 from bot.workers import separator as module
 from bot.workers.counts import Outcome
 from bot.workers.separator import Separator
@@ -273,6 +274,29 @@ async def test_outages_of_database_and_store_are_waited_out(
     assert row.now.state is SeparationState.DONE
 
 
+async def test_a_disk_that_is_full_before_the_song_is_there_is_waited_out(
+    separator: Separator, row: Row, objects: Objects, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "backoff_s", lambda tries, *, key: 0.001)
+    objects.errors = [OSError(errno.ENOSPC, "No space left on device")] * 2
+    await separator.separate(KEY)
+    assert row.now.state is SeparationState.DONE
+
+
+async def test_a_song_that_is_cancelled_while_the_disk_is_full_is_left(
+    separator: Separator, row: Row, objects: Objects, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "backoff_s", lambda tries, *, key: 0.001)
+    objects.errors = [OSError(errno.ENOSPC, "No space left on device")] * 1000
+    work = asyncio.create_task(separator.separate(KEY))
+    async with asyncio.timeout(10):
+        while len(objects.errors) > 990:
+            await asyncio.sleep(0.001)
+        row.now = replace(row.now, state=SeparationState.CANCELLED)
+        await work
+    assert ended(separator) == {Outcome.DROPPED: 1}
+
+
 async def test_a_full_disk_is_waited_out(
     separator: Separator, row: Row, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ):
@@ -288,3 +312,25 @@ async def test_a_full_disk_is_waited_out(
     provider.__class__ = Full
     await separator.separate(KEY)
     assert row.now.state is SeparationState.DONE
+
+
+async def test_troubles_are_told_before_the_failure_is_recorded(
+    separator: Separator, row: Row, provider: FakeProvider
+):
+    class Damaged(FakeProvider):
+        def trouble_with(self, model: Model) -> str | None:
+            return f"{model.name} is cut off" if self.submits else None
+
+    assert separator.troubles() == {}
+    provider.__class__ = Damaged
+    assert separator.troubles() == {}
+    told = []
+
+    async def tell() -> None:
+        told.append((separator.troubles(), row.now.state))
+
+    separator.on_failure(tell)
+    provider.on_poll = [Failed("the model cannot be loaded")]
+    await separator.separate(KEY)
+    assert told == [({"two": "two is cut off"}, SeparationState.RUNNING)]
+    assert row.now.state is SeparationState.FAILED

@@ -149,3 +149,26 @@ async def test_an_engine_that_works_between_two_kills_does_not_rest(tmp_path: Pa
     engine.fail_next(EngineStarved("killed"))
     assert isinstance(await end_of(provider, await submitted(provider, tmp_path)), Failed)
     assert isinstance(await end_of(provider, await submitted(provider, tmp_path)), Finished)
+
+
+async def test_a_damaged_file_is_trouble_for_every_model_that_needs_it(tmp_path: Path) -> None:
+    provider = local(StandIn(ModelUnavailable("the file is cut off")))
+    assert {provider.trouble_with(model) for model in offered(SPLEETER)} == {None}
+    await end_of(provider, await submitted(provider, tmp_path))
+    assert {provider.trouble_with(model) for model in offered(SPLEETER)} == {"the file is cut off"}
+
+
+async def test_a_pause_for_lack_of_memory_is_trouble(tmp_path: Path) -> None:
+    provider = local(StandIn(*(EngineStarved("no memory") for _ in range(2))))
+    for _ in range(2):
+        assert provider.trouble_with(KARAOKE) is None
+        await end_of(provider, await submitted(provider, tmp_path))
+    assert "paused" in (provider.trouble_with(KARAOKE) or "")
+
+
+def test_a_missing_file_is_trouble_as_long_as_it_is_missing() -> None:
+    engine = StandIn(is_ready=False)
+    provider = local(engine)
+    assert "is not on this machine" in (provider.trouble_with(KARAOKE) or "")
+    engine.is_ready = True
+    assert provider.trouble_with(KARAOKE) is None

@@ -117,6 +117,20 @@ async def test_a_broken_model_is_tried_once_and_the_others_still_work(
     assert "`python -m bot models`" in error.getMessage()
 
 
+async def test_a_model_that_a_later_worker_does_not_declare_is_refused(
+    models: tuple[StudioModel, ...], tmp_path: Path
+) -> None:
+    engine = StandIn(models, NoRoom("disk_full"))
+    provider = studio(engine)
+    ref = await submitted(provider, tmp_path)
+    with pytest.raises(NoRoom):
+        await end_of(provider, ref)
+    del engine.models["duet"]
+    assert await end_of(provider, ref) == Failed("the model cannot be loaded")
+    with pytest.raises(ProviderRefused, match="has no model duet"):
+        await submitted(provider, tmp_path)
+
+
 async def test_without_room_the_separation_begins_anew(
     models: tuple[StudioModel, ...], tmp_path: Path
 ) -> None:
