@@ -5,6 +5,7 @@ only.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +22,7 @@ from storage.stores.lock_names import separations_of
 TASK: Final = "separate"
 OBJECTS: Final = "separations"
 """The prefix of all objects of separations."""
+_RESULT: Final = re.compile(rf"{OBJECTS}/([^/]+)/([1-9][0-9]*)/[0-9]+/[^/]+\.f32")
 _QUEUE: Final = "separate1."
 """The number is raised when older workers cannot run new tasks, so that they leave them alone."""
 _MAX_QUEUE_LENGTH: Final = 39
@@ -152,6 +154,12 @@ class SeparationKey:
         """Return the key that was written as this word, or None if the word is not a key."""
         job_id, _, number = text.rpartition("-")
         return cls(job_id=JobId(job_id), number=int(number)) if number.isdecimal() else None
+
+    @classmethod
+    def of_result(cls, address: str) -> "SeparationKey | None":
+        """Return the key of the separation with this result; None for any other object."""
+        match = _RESULT.fullmatch(address)
+        return None if match is None else cls(job_id=JobId(match[1]), number=int(match[2]))
 
     @property
     def prefix(self) -> str:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from bot.audio.spool import FRAME_BYTES
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.backoff import Reminders
 from bot.domain.errors import (
@@ -40,6 +41,7 @@ from storage.objects.object_store import ObjectStore
 from storage.work_queue.living_workers import LivingWorkers, WorkerRow
 from storage.work_queue.separations import (
     Order,
+    Separation,
     SeparationError,
     SeparationKey,
     Separations,
@@ -170,7 +172,7 @@ class Workers:
             case SeparationState.RUNNING:
                 return Running(found.fraction)
             case SeparationState.DONE:
-                return Finished(tuple(RemoteFile(key, stem) for stem, key in found.files.items()))
+                return _finished(found)
             case SeparationState.FAILED:
                 error = found.error or SeparationError.FAILED
                 return Failed(error, is_starved=error is SeparationError.STARVED)
@@ -178,12 +180,13 @@ class Workers:
                 return Lost()
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:
-        """Get a separated spool; safe to repeat."""
+        """Get a separated spool, if it is as long as the song; safe to repeat."""
         try:
+            await self._require_length(file.address)
             await self._objects.get(file.address, into)
         except ObjectMissing as exc:
             raise ProviderProtocol("a separated stem is gone") from exc
-        except ObjectStoreUnavailable as exc:
+        except StoreUnavailable as exc:
             raise ProviderDown(str(exc)) from exc
 
     async def cancel(self, ref: RemoteRef) -> None:
@@ -198,8 +201,29 @@ class Workers:
         with suppress(ObjectStoreUnavailable):  # the sweeper does it later
             await self._objects.remove_under(key.prefix)
 
+    async def _require_length(self, address: str) -> None:
+        """Raise ProviderProtocol for a stem of another length, which would be mixed all the same.
+
+        The worker is not trusted, because it may be of another version.
+        """
+        key = SeparationKey.of_result(address)
+        found = None if key is None else await self._separations.get(key)
+        size_bytes = await self._objects.size(address)
+        if found is None or size_bytes is None:
+            raise ObjectMissing(address)
+        if size_bytes != found.frames * FRAME_BYTES:
+            raise ProviderProtocol(f"a stem has {size_bytes} bytes for {found.frames} frames")
+
     async def aclose(self) -> None:
         """Do nothing: the database and the store are closed by their owner."""
+
+
+def _finished(found: Separation) -> Finished | Failed:
+    """Return the stems, unless a worker names other objects, such as those of another job."""
+    if any(SeparationKey.of_result(each) != found.key for each in found.files.values()):
+        log.error("%s: its worker names objects that are not its results", found.key)
+        return Failed(SeparationError.FAILED)
+    return Finished(tuple(RemoteFile(address, stem) for stem, address in found.files.items()))
 
 
 def places_for(slots: int) -> int:

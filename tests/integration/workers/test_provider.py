@@ -116,6 +116,30 @@ async def test_an_answer_is_that_of_the_row(
     assert (tmp_path / "vocals.f32").read_bytes() == SONG
 
 
+async def test_a_stem_of_another_length_is_not_used(
+    farm: Farm, provider: Workers, call: Call, source: Source, tmp_path: Path
+):
+    await provider.submit(call, source)
+    key = SeparationKey(job_id=call.job_id, number=1)
+    file = RemoteFile(key.result(1, Stem.VOCALS), Stem.VOCALS)
+    for wrong in (b"", SONG[:-8], SONG + SONG):
+        source.mixture.write_bytes(wrong)
+        await farm.objects.put(source.mixture, file.address)
+        with pytest.raises(ProviderProtocol, match=f"a stem has {len(wrong)} bytes"):
+            await provider.fetch(file, tmp_path / "vocals.f32")
+    assert not (tmp_path / "vocals.f32").exists()
+
+
+async def test_a_result_that_names_objects_of_others_is_a_failure(
+    farm: Farm, provider: Workers, call: Call, source: Source
+):
+    accepted = await provider.submit(call, source)
+    ours = await farm.separations.start(SeparationKey(job_id=call.job_id, number=1), worker="w")
+    assert ours is not None
+    await farm.separations.finish(ours, {Stem.VOCALS: "jobs/k7f2q/masters/vocals.flac"})
+    assert await provider.poll(accepted.ref) == Failed(SeparationError.FAILED)
+
+
 @pytest.mark.parametrize(
     ("error", "is_starved"),
     [(SeparationError.STARVED, True), (SeparationError.KILLED_WORKERS, False)],
@@ -168,9 +192,11 @@ async def test_a_store_that_is_away_starts_nothing(
 
 
 async def test_a_stem_that_is_gone_is_told_from_a_store_that_is_away(
-    farm: Farm, provider: Workers, tmp_path: Path
+    farm: Farm, provider: Workers, call: Call, source: Source, tmp_path: Path
 ):
-    file = RemoteFile("separations/a2b3c/1/1/vocals.f32", Stem.VOCALS)
+    await provider.submit(call, source)
+    key = SeparationKey(job_id=call.job_id, number=1)
+    file = RemoteFile(key.result(1, Stem.VOCALS), Stem.VOCALS)
     with pytest.raises(ProviderProtocol):
         await provider.fetch(file, tmp_path / "vocals.f32")
     (farm.home / "store").rename(farm.home / "unmounted")

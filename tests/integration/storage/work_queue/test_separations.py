@@ -169,3 +169,9 @@ def test_keys_are_read_as_they_are_written(key: SeparationKey):
     assert SeparationKey.parse(str(key)) == key
     assert SeparationKey.parse("k7f2q") is None
     assert SeparationKey.parse("k7f2q-x") is None
+
+
+def test_the_key_of_a_result_is_found_in_its_address_alone(key: SeparationKey):
+    assert SeparationKey.of_result(key.result(3, Stem.LEAD_VOCALS)) == key
+    for other in (key.song, f"jobs/{key.job_id}/1/1/vocals.f32", f"{key.prefix}/1/../vocals.f32"):
+        assert SeparationKey.of_result(other) is None
