@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from bot.domain.backoff import Reminders, backoff_s
-from bot.domain.errors import StoreUnavailable
+from bot.domain.errors import ObjectStoreUnavailable, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,9 @@ async def retry_write(write: Callable[[], Awaitable[T]], *, what: str) -> T:
             return await write()
         except StoreUnavailable as exc:
             if reminders.is_due(str(exc), waited_s):
-                log.warning("%s waits for the store: %s", what, exc)
+                is_object_store = isinstance(exc, ObjectStoreUnavailable)
+                place = "object store" if is_object_store else "database"
+                log.warning("%s waits for the %s: %s", what, place, exc)
             pause_s = backoff_s(
                 tries, key=what, first_s=FIRST_WRITE_PAUSE_S, max_s=MAX_WRITE_PAUSE_S
             )

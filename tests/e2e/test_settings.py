@@ -151,7 +151,7 @@ async def test_start_waits_for_a_store_that_is_locked(tmp_path: Path) -> None:
             other.isolation_level = None
             other.execute("BEGIN EXCLUSIVE")
             process = await start_bot(tmp_path, settings)
-            await read_until(process, "the start waits for the store")
+            await read_until(process, "the start waits for the database")
             other.execute("ROLLBACK")
         await read_until(process, "ready;")
         process.send_signal(signal.SIGTERM)

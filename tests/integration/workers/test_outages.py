@@ -57,7 +57,7 @@ async def test_a_worker_waits_for_a_database_that_is_not_there_yet(
 ):
     await asyncio.to_thread(own_server.stop, "fast")
     async with farm.worker() as worker:
-        await worker.until_logged("the start waits for the store")
+        await worker.until_logged("the start waits for the database")
         await asyncio.to_thread(own_server.start)
         key = await asyncio.wait_for(submitted(farm), 60)
         found = await asyncio.wait_for(until_over(farm, key), 100)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bot.domain.backoff import JITTER
-from bot.domain.errors import StateMoved, StoreUnavailable
+from bot.domain.errors import ObjectStoreUnavailable, StateMoved, StoreUnavailable
 from storage.database.write_retry import MAX_WRITE_PAUSE_S, retry_write
 
 
@@ -41,7 +41,14 @@ async def test_write_is_repeated_until_the_store_accepts_it(
     assert pauses[0] < 1
     assert pauses[3] > 4 * pauses[0]
     assert max(pauses) <= MAX_WRITE_PAUSE_S * (1 + JITTER)
-    assert "k7f2q waits for the store: database is locked" in caplog.text
+    assert "k7f2q waits for the database: database is locked" in caplog.text
+
+
+async def test_the_log_says_when_it_is_the_object_store_that_is_away(
+    pauses: list[float], caplog: pytest.LogCaptureFixture
+):
+    await retry_write(failing(1, ObjectStoreUnavailable("it is away")), what="k7f2q")
+    assert "k7f2q waits for the object store: it is away" in caplog.text
 
 
 async def test_a_write_that_waits_is_logged_once_a_minute(
