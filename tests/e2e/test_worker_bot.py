@@ -85,7 +85,7 @@ async def test_the_song_of_a_killed_worker_is_done_by_another_and_charged_once(
     guest = await cluster.bot.guest()
     async with cluster.worker("one", settings={"WAIT_S": "60"}) as one:
         answer = await guest.split(song)
-        await one.until_logged("started")
+        await one.until_logged("start number")
         await guest.sees(answer, lambda message: "▱" in reading.text(message))
         await one.kill()
         async with cluster.worker("two"):
@@ -101,12 +101,12 @@ async def test_a_bot_that_is_killed_finds_the_song_that_a_worker_did_meanwhile(
     guest = await cluster.bot.guest()
     async with cluster.worker(settings={"WAIT_S": "5"}) as worker:
         answer = await guest.split(song)
-        await worker.until_logged("started")
+        await worker.until_logged("start number")
         await cluster.bot.kill()
         await worker.until_logged(": done")
         await cluster.bot.start()
         assert reading.stems(await guest.sees(answer))
-        assert worker.text.count("started") == 1
+        assert worker.text.count("start number") == 1
     assert cluster.findings() == []
 
 
@@ -114,13 +114,13 @@ async def test_cancelling_stops_the_worker(cluster: Cluster, song: Path):
     guest = await cluster.bot.guest()
     async with cluster.worker(settings={"WAIT_S": "60"}) as worker:
         answer = await guest.split(song)
-        await worker.until_logged("started")
+        await worker.until_logged("start number")
         card = await guest.sees(answer, lambda message: "▱" in reading.text(message))
         await guest.press(card, "Cancel")
         await guest.sees(answer)
-        started = worker.text.count("started")
+        started = worker.text.count("start number")
         await guest.split(song, stems="vocals")
-        await cluster.bot.until(lambda: worker.text.count("started") > started, within_s=20)
+        await cluster.bot.until(lambda: worker.text.count("start number") > started, within_s=20)
     assert cluster.moves() == ["hold", "void", "hold"]
     assert cluster.findings() == []
 

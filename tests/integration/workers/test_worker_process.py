@@ -14,7 +14,7 @@ async def test_songs_are_taken_in_the_order_of_their_turns(farm: Farm):
     async with farm.worker() as worker:
         for key in keys:
             await farm.until_over(key)
-        started = [line for line in worker.text.splitlines() if "started" in line]
+        started = [line for line in worker.text.splitlines() if "start number" in line]
     order = [keys.index(key) for line in started for key in keys if f"{key}:" in line]
     assert order == [1, 3, 2, 0]
 
