@@ -64,8 +64,18 @@ class Separation:
 class EngineProvider(ABC):
     """Separates songs on this machine, one at a time."""
 
-    def __init__(self, capabilities: Capabilities) -> None:
-        self._capabilities = capabilities
+    def __init__(self, *, name: str, title: str, models: tuple[Model, ...]) -> None:
+        self._capabilities = Capabilities(
+            name=name,
+            title=title,
+            models=models,
+            is_hosted=False,
+            is_resubmittable=True,
+            can_cancel=True,
+            concurrency=1,
+            poll_interval_s=0.25,
+            gives_spools=True,
+        )
         self._separations: dict[RemoteRef, Separation] = {}
         self._broken: dict[str, str] = {}
         """Why a model cannot be loaded, by its title; this process does not try it again."""

@@ -7,7 +7,7 @@ from bot.domain.recipes import Stem
 from bot.engine.engine import Engine
 from bot.engine.model_declaration import LocalModel
 from bot.engine.protocol import Ready
-from bot.providers.interface import Call, Capabilities, Model
+from bot.providers.interface import Call, Model
 from bot.providers.self_hosted.engine_provider import EngineProvider, Separation
 
 NAME = "local"
@@ -25,19 +25,7 @@ class Local(EngineProvider):
     """Separates songs on this machine."""
 
     def __init__(self, *, engine: Engine) -> None:
-        super().__init__(
-            Capabilities(
-                name=NAME,
-                title="Stemcord",
-                models=offered(engine.model),
-                is_hosted=False,
-                is_resubmittable=True,
-                can_cancel=True,
-                concurrency=1,
-                poll_interval_s=0.25,
-                gives_spools=True,
-            )
-        )
+        super().__init__(name=NAME, title="Stemcord", models=offered(engine.model))
         self._engine = engine
 
     async def vocals(self, mixture: Path, into: Path) -> Path:

@@ -6,7 +6,7 @@ from bot.domain.errors import ModelUnavailable
 from bot.domain.recipes import Stem
 from bot.engine.protocol import Ready
 from bot.engine.studio.studio_engine import StudioEngine
-from bot.providers.interface import Call, Capabilities, Model
+from bot.providers.interface import Call, Model
 from bot.providers.self_hosted.engine_provider import EngineProvider, Separation
 
 NAME = "studio"
@@ -18,28 +18,22 @@ class Studio(EngineProvider):
     def __init__(self, *, engine: StudioEngine) -> None:
         """Offer what the engine's worker has declared; a change of its files needs a restart."""
         super().__init__(
-            Capabilities(
-                name=NAME,
-                title="Stemcord studio",
-                models=tuple(
-                    Model(
-                        name=model.name,
-                        title=model.title,
-                        stems=model.stems,
-                        sums_to_song=model.sums,
-                        extra_spools=len(model.spools - model.stems),
-                    )
-                    for model in engine.models.values()
-                ),
-                is_hosted=False,
-                is_resubmittable=True,
-                can_cancel=True,
-                concurrency=1,
-                poll_interval_s=0.25,
-                gives_spools=True,
-            )
+            name=NAME,
+            title="Stemcord studio",
+            models=tuple(
+                Model(
+                    name=model.name,
+                    title=model.title,
+                    stems=model.stems,
+                    sums_to_song=model.sums,
+                    extra_spools=len(model.spools - model.stems),
+                )
+                for model in engine.models.values()
+            ),
         )
         self._engine = engine
+        # Kept, because a later worker may not declare the model of an earlier song.
+        self._memory_mib = {model.name: model.memory_mib for model in engine.models.values()}
 
     @property
     def declared(self) -> Ready | None:
@@ -69,7 +63,7 @@ class Studio(EngineProvider):
         )
 
     def _needed_mib(self, call: Call) -> int:
-        return self._engine.models[call.model.name].memory_mib
+        return self._memory_mib[call.model.name]
 
     async def _start_worker(self) -> None:
         await self._engine.warm_up()

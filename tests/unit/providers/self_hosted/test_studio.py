@@ -153,6 +153,21 @@ async def test_too_little_memory_twice_in_a_row_lets_the_next_provider_have_the_
         await submitted(provider, tmp_path)
 
 
+async def test_a_song_that_ran_out_of_memory_ends_though_later_workers_lack_its_model(
+    models: tuple[StudioModel, ...], tmp_path: Path
+) -> None:
+    engine = StandIn(models, EngineStarved("killed"))
+    provider = studio(engine)
+    ref = await submitted(provider, tmp_path)
+    engine.separations.clear()
+    await asyncio.sleep(0)
+    assert engine.separations == ["duet"]
+    engine.models.clear()
+    failed = await end_of(provider, ref)
+    assert isinstance(failed, Failed)
+    assert failed.is_starved
+
+
 async def test_a_worker_that_cannot_be_started_ahead_harms_no_song(
     models: tuple[StudioModel, ...], tmp_path: Path
 ) -> None:
