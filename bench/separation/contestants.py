@@ -4,9 +4,10 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -127,7 +128,7 @@ async def _embedded_model(name: str, models_dir: Path, threads: int) -> AsyncIte
             stems=model.stems,
             overlap=f"{OVERLAPS[model.steps[0].kind]:.2f}",
             sha256=sha256_of(weights.path),
-            splitter=_Embedded(engine),
+            splitter=_Engine(engine, engine.separate),
         )
     finally:
         await engine.close()
@@ -163,7 +164,7 @@ async def _studio_model(name: str, models_dir: Path, threads: int) -> AsyncItera
             stems=model.stems,
             overlap="as configured",
             sha256=_hash_of(model),
-            splitter=_FromStudio(engine, engine.models[model.name]),
+            splitter=_Engine(engine, partial(engine.separate, engine.models[model.name])),
         )
     except (EngineFailed, ModelUnavailable) as exc:
         raise NotHere(str(exc)) from exc
@@ -177,25 +178,6 @@ def _hash_of(model: StudioModel) -> str:
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
-class _FromStudio:
-    def __init__(self, engine: StudioEngine, model: StudioModel) -> None:
-        self._engine = engine
-        self._model = model
-
-    @property
-    def pid(self) -> int | None:
-        return self._engine.pid
-
-    @property
-    def device(self) -> str:
-        return _device(self._engine.declared)
-
-    async def separate(self, song: Path, frames: int, stems: Iterable[Stem], into: Path) -> None:
-        await self._engine.separate(
-            self._model, song, frames=frames, stems=stems, into=into, progress=lambda _: None
-        )
-
-
 class _Unsplit:
     pid = None
     device = "-"
@@ -206,9 +188,12 @@ class _Unsplit:
             shutil.copyfile(song, into / f"{stem}.f32")
 
 
-class _Embedded:
-    def __init__(self, engine: Engine) -> None:
+class _Engine:
+    def __init__(
+        self, engine: Engine | StudioEngine, separate: Callable[..., Awaitable[object]]
+    ) -> None:
         self._engine = engine
+        self._separate = separate
 
     @property
     def pid(self) -> int | None:
@@ -219,9 +204,7 @@ class _Embedded:
         return _device(self._engine.declared)
 
     async def separate(self, song: Path, frames: int, stems: Iterable[Stem], into: Path) -> None:
-        await self._engine.separate(
-            song, frames=frames, stems=stems, into=into, progress=lambda _: None
-        )
+        await self._separate(song, frames=frames, stems=stems, into=into, progress=lambda _: None)
 
 
 def _device(declared: Ready | None) -> str:

@@ -28,7 +28,7 @@ from bot.cli.opening.provider_set import build_provider_set
 from bot.cli.opening.stores import Store, database_address, open_store
 from bot.cli.opening.studio_opening import open_studio
 from bot.cli.opening.worker_link import WorkerLink, in_order, link_workers
-from bot.cli.shutdown import STOP_SIGNALS, DaemonExecutor, ShutdownStack, StopBudget
+from bot.cli.shutdown import ShutdownStack, StopBudget, stop_on_signals
 from bot.concurrency import supervised
 from bot.config import Settings
 from bot.domain.clock import Clock, SystemClock
@@ -226,10 +226,7 @@ def _leave_out_local_without_model(
 
 async def _serve(settings: Settings, data: DataDir, open_them: OpenEverything) -> None:
     stopping = _Stopping(asyncio.Event(), StopBudget(total_s=settings.stop_grace_s))
-    loop = asyncio.get_running_loop()
-    loop.set_default_executor(DaemonExecutor())
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stopping.begin)
+    stop_on_signals(stopping.begin)
     while True:
         stopping.budget = StopBudget(total_s=settings.stop_grace_s)
         earlier = asyncio.all_tasks()

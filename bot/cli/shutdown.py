@@ -27,6 +27,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+def stop_on_signals(stop: Callable[[], None]) -> None:
+    """Call `stop` when the process is told to stop, and let no thread delay its end."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(DaemonExecutor())
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)
+
+
 class StopBudget:
     """A budget of seconds that is shared by everything that has to end."""
 

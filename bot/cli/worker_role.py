@@ -15,7 +15,7 @@ from bot.cli.opening.embedded_opening import open_embedded
 from bot.cli.opening.object_stores import open_objects
 from bot.cli.opening.stores import database_address
 from bot.cli.opening.studio_opening import open_studio
-from bot.cli.shutdown import STOP_SIGNALS, DaemonExecutor, ShutdownStack, StopBudget
+from bot.cli.shutdown import ShutdownStack, StopBudget, stop_on_signals
 from bot.concurrency import supervised
 from bot.config import Settings, SettingsError
 from bot.ops.metrics import render_work
@@ -104,10 +104,7 @@ async def _serve(settings: Settings, places: Places, build: BuildProviders) -> N
         budget.begin()
         stopping.set()
 
-    loop = asyncio.get_running_loop()
-    loop.set_default_executor(DaemonExecutor())
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, told_to_stop)
+    stop_on_signals(told_to_stop)
     stop = asyncio.create_task(stopping.wait(), name="stop")
     async with ShutdownStack(budget) as stack:
         opening = asyncio.create_task(_opened(settings, places, build, stopping, stack))

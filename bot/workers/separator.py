@@ -173,7 +173,7 @@ class Separator:
             return await self._fail(ours, exc.error)
         except _Ended:
             return Outcome.DROPPED
-        except Exception:
+        except Exception:  # the bots must learn of it, else the song would wait for its deadline
             log.exception("%s failed", ours.key, extra=_about(ours, "failed"))
             return await self._fail(ours, SeparationError.FAILED)
         finally:

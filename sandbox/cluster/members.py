@@ -47,7 +47,7 @@ class Members:
                 for member in self.all:
                     group.create_task(self._keep(member))
         except ExceptionGroup as found:
-            raise found.exceptions[0] from None
+            raise found.exceptions[0] from None  # the first ends the cluster; its text is shown
 
     async def kill(self, name: str) -> None:
         """Kill a process, which is then started again. Raises KeyError for an unknown name."""

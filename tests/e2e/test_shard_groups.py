@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from bot.providers import finevoice
-from sandbox.cluster.database_server import DatabaseServer, NoServer, running_database_server
+from sandbox.cluster.database_server import CRASH_SAFE, DatabaseServer
 from sandbox.run import free_port
 from tests.e2e.group_harness import Bots, health, open_bots
+from tests.support.both_databases import serve_alone
 
 pytestmark = pytest.mark.e2e
 TAKEOVER_S = 10.0
@@ -34,11 +35,7 @@ async def bots(url: str, tmp_path: Path) -> AsyncIterator[Bots]:
 
 @pytest.fixture
 def own_server() -> Iterator[DatabaseServer]:
-    try:
-        with running_database_server() as server:
-            yield server
-    except NoServer as exc:
-        pytest.skip(str(exc))
+    yield from serve_alone(CRASH_SAFE)
 
 
 async def test_each_group_answers_and_finishes_the_jobs_of_its_servers(bots: Bots, song: Path):

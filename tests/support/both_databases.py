@@ -2,14 +2,19 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sandbox.cluster.database_server import NoServer
+from sandbox.cluster.database_server import (
+    FAST,
+    DatabaseServer,
+    NoServer,
+    running_database_server,
+)
 from storage.database.connection import Database as SqliteDatabase
 from storage.database.opening import Address, PostgresUrl, open_database
 from storage.database.protocols import Database
@@ -24,21 +29,29 @@ async def reopen(address: Address) -> Database:
 
 
 def serve() -> Iterator[Any]:
-    """Yield the PostgreSQL server of the tests. Skips the test if this machine has none."""
-    is_required = os.environ.get("STEMCORD_TEST_POSTGRES") == "1"
-    try:
+    """Yield the PostgreSQL server of the tests."""
+    with _skipped_without_postgres():
         from tests.support.postgres_server import running_server
-    except ImportError as exc:
-        if is_required:
-            raise
-        pytest.skip(f"psycopg is not installed: {exc}")
-    try:
+
         with running_server() as server:
             yield server
-    except NoServer as exc:
-        if is_required:
+
+
+def serve_alone(settings: Sequence[str] = FAST) -> Iterator[DatabaseServer]:
+    """Yield a PostgreSQL server that the test may stop and start."""
+    with _skipped_without_postgres(), running_database_server(settings) as server:
+        yield server
+
+
+@contextmanager
+def _skipped_without_postgres() -> Iterator[None]:
+    """Skip the test on a machine without PostgreSQL, or fail where the environment requires it."""
+    try:
+        yield
+    except (ImportError, NoServer) as exc:
+        if os.environ.get("STEMCORD_TEST_POSTGRES") == "1":
             raise
-        pytest.skip(str(exc))
+        pytest.skip(f"PostgreSQL cannot be used here: {exc}")
 
 
 @contextmanager

@@ -1,20 +1,18 @@
 """A PostgreSQL server of our own: it keeps its data over a restart, and leaves nothing behind."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
 
-from sandbox.cluster.database_server import DatabaseServer, NoServer, running_database_server
+from sandbox.cluster.database_server import CRASH_SAFE, DatabaseServer
+from tests.support.both_databases import serve_alone
 
 
 @pytest.fixture
 def server() -> Iterator[DatabaseServer]:
-    try:
-        with running_database_server() as running:
-            yield running
-    except NoServer as exc:
-        pytest.skip(str(exc))
+    yield from serve_alone(CRASH_SAFE)
 
 
 def test_a_restart_keeps_what_was_written(server: DatabaseServer):
@@ -30,9 +28,6 @@ def test_a_restart_keeps_what_was_written(server: DatabaseServer):
 
 
 def test_nothing_is_left_behind():
-    try:
-        with running_database_server() as server:
-            assert server.socket.exists()
-    except NoServer as exc:
-        pytest.skip(str(exc))
+    with contextmanager(serve_alone)() as server:
+        assert server.socket.exists()
     assert not server.home.exists()

@@ -6,24 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cluster.database_server import (
-    CRASH_SAFE,
-    DatabaseServer,
-    NoServer,
-    running_database_server,
-)
+from sandbox.cluster.database_server import CRASH_SAFE, DatabaseServer
 from storage.database.write_retry import retry_write
 from storage.work_queue.separations import Separation, SeparationKey, SeparationState
 from tests.integration.workers.farm import Farm, open_farm
+from tests.support.both_databases import serve_alone
 
 
 @pytest.fixture
 def own_server() -> Iterator[DatabaseServer]:
-    try:
-        with running_database_server(CRASH_SAFE) as server:
-            yield server
-    except NoServer as exc:
-        pytest.skip(str(exc))
+    yield from serve_alone(CRASH_SAFE)
 
 
 @pytest.fixture
