@@ -4,13 +4,12 @@ Procrastinate retries no task by itself, and a worker that returns late may end 
 knows. So a lost task is not retried but replaced: the late worker does not know the new one.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from bot.domain.attempt import MAX_LOCAL_STARTS
 from bot.domain.job import JobId
-from storage.database.protocols import Connection, Database
+from storage.database.protocols import Connection, Database, Row
 from storage.work_queue.separations import TASK, SeparationError, SeparationKey, defer
 
 # A second sweeper finds nothing to do meanwhile. With an older list of its own, it would take tasks
@@ -18,7 +17,7 @@ from storage.work_queue.separations import TASK, SeparationError, SeparationKey,
 _ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended('stemcord sweep', 0)) AS is_ours"
 # After a restart of the server, every heartbeat is old.
 _STALLED = f"""
-SELECT task.id, task.args
+SELECT task.id
 FROM procrastinate_jobs AS task
 LEFT JOIN procrastinate_workers AS worker ON worker.id = task.worker_id
 WHERE task.task_name = '{TASK}' AND task.status = 'doing'
@@ -28,22 +27,23 @@ ORDER BY task.id
 FOR UPDATE OF task SKIP LOCKED
 """  # noqa: S608 - made of constants
 _DELETE_TASK = "DELETE FROM procrastinate_jobs WHERE id = :id"
-_GIVE_UP = f"""
-UPDATE separations SET
-    state = 'failed', error = '{SeparationError.KILLED_WORKERS}',
-    updated_at = CAST(extract(epoch FROM now()) AS bigint)
-WHERE job_id = :job_id AND number = :number AND state = 'running'
-    AND starts >= {MAX_LOCAL_STARTS}
-"""  # noqa: S608 - made of constants
-_WITHOUT_TASK = f"""
-UPDATE separations SET
-    state = 'waiting', permille = 0, updated_at = CAST(extract(epoch FROM now()) AS bigint)
-WHERE state IN ('waiting', 'running') AND NOT EXISTS (
+_HAS_NO_TASK = f"""NOT EXISTS (
     SELECT 1 FROM procrastinate_jobs AS task
     WHERE task.task_name = '{TASK}' AND task.status IN ('todo', 'doing')
         AND task.args ->> 'job_id' = separations.job_id
         AND CAST(task.args ->> 'number' AS bigint) = separations.number
-)
+)"""  # noqa: S608 - made of constants
+_GIVE_UP = f"""
+UPDATE separations SET
+    state = 'failed', error = '{SeparationError.KILLED_WORKERS}',
+    updated_at = CAST(extract(epoch FROM now()) AS bigint)
+WHERE state = 'running' AND starts >= {MAX_LOCAL_STARTS} AND {_HAS_NO_TASK}
+RETURNING job_id, number
+"""  # noqa: S608 - made of constants
+_RESTART = f"""
+UPDATE separations SET
+    state = 'waiting', permille = 0, updated_at = CAST(extract(epoch FROM now()) AS bigint)
+WHERE state IN ('waiting', 'running') AND {_HAS_NO_TASK}
 RETURNING job_id, number, model, turn
 """  # noqa: S608 - made of constants
 # A task ends in another state only if somebody changes the queue by hand.
@@ -60,7 +60,7 @@ class Swept:
     restarted: tuple[SeparationKey, ...] = ()
     """Separations that wait for another worker."""
     given_up: tuple[SeparationKey, ...] = ()
-    """Separations whose workers died each time."""
+    """Separations whose workers died, or ended without a result, each time."""
 
 
 class SeparationSweep:
@@ -79,25 +79,21 @@ class SeparationSweep:
             stalled = list(await conn.execute_fetchall(_STALLED, {"stalled_s": stalled_s}))
             for row in stalled:
                 await conn.execute(_DELETE_TASK, {"id": row["id"]})
-            given_up = await _give_up(conn, (_key(row["args"]) for row in stalled))
             await conn.execute(_ENDED)
+            given_up = tuple([_key(row) for row in await conn.execute_fetchall(_GIVE_UP)])
             return Swept(restarted=await _restart(conn), given_up=given_up)
 
         return await self._db.write(work)
 
 
-async def _give_up(conn: Connection, keys: Iterable[SeparationKey]) -> tuple[SeparationKey, ...]:
-    return tuple([key for key in keys if (await conn.execute(_GIVE_UP, key.values())).rowcount])
-
-
 async def _restart(conn: Connection) -> tuple[SeparationKey, ...]:
     keys = []
-    for row in await conn.execute_fetchall(_WITHOUT_TASK):
-        key = SeparationKey(job_id=JobId(row["job_id"]), number=row["number"])
+    for row in await conn.execute_fetchall(_RESTART):
+        key = _key(row)
         await defer(conn, key, model=row["model"], turn=row["turn"])
         keys.append(key)
     return tuple(keys)
 
 
-def _key(args: dict[str, str | int]) -> SeparationKey:
-    return SeparationKey(job_id=JobId(str(args["job_id"])), number=int(args["number"]))
+def _key(row: Row) -> SeparationKey:
+    return SeparationKey(job_id=JobId(row["job_id"]), number=row["number"])

@@ -164,6 +164,9 @@ class Workers:
             found = None if key is None else await self._separations.get(key)
         except StoreUnavailable as exc:
             raise ProviderDown(str(exc)) from exc
+        except ValueError as exc:
+            log.warning("%s: a worker of another version wrote its row: %s", ref, exc)
+            return Failed(SeparationError.FAILED)
         if found is None:
             return Lost()
         match found.state:

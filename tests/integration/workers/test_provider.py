@@ -140,6 +140,16 @@ async def test_a_result_that_names_objects_of_others_is_a_failure(
     assert await provider.poll(accepted.ref) == Failed(SeparationError.FAILED)
 
 
+async def test_a_row_with_a_stem_that_this_version_does_not_know_is_a_failure(
+    farm: Farm, provider: Workers, call: Call, source: Source
+):
+    accepted = await provider.submit(call, source)
+    await farm.db.write(
+        lambda conn: conn.execute("""UPDATE separations SET files = '{"theremin": "key"}'""")
+    )
+    assert await provider.poll(accepted.ref) == Failed(SeparationError.FAILED)
+
+
 @pytest.mark.parametrize(
     ("error", "is_starved"),
     [(SeparationError.STARVED, True), (SeparationError.KILLED_WORKERS, False)],

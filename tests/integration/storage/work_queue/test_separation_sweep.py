@@ -96,6 +96,17 @@ async def test_a_song_that_has_killed_three_workers_is_given_up(
     assert statuses(rows) == []
 
 
+async def test_a_song_whose_task_ends_without_a_result_three_times_is_given_up(
+    separations: Separations, sweeper: SeparationSweep, key: SeparationKey, rows: Rows
+):
+    await separations.submit(order_of(key))
+    for expected in (Swept(restarted=(key,)), Swept(restarted=(key,)), Swept(given_up=(key,))):
+        task = fetch(rows)
+        await separations.start(key, worker="one")
+        rows.execute("SELECT procrastinate_finish_job_v1(%s, 'failed', TRUE)", (task,))
+        assert await sweeper.sweep(stalled_s=LONG_S) == expected
+
+
 async def test_workers_that_die_before_they_start_count_for_nothing(
     separations: Separations, sweeper: SeparationSweep, key: SeparationKey, rows: Rows
 ):
