@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from obstore.store import LocalStore
 
+from bot.domain.errors import ObjectMissing, ObjectStoreUnavailable
 from storage.files.atomic import fsync
+from storage.objects.object_store import MARKER
 from storage.objects.obstore_base import ObstoreStore
 
 if TYPE_CHECKING:
@@ -27,12 +29,16 @@ class FolderStore(ObstoreStore):
             raise self.missing()
         return LocalStore(self._path, automatic_cleanup=True)
 
+    async def prepare(self, owner: str) -> None:
+        """Write the marker, and sync it to disk: without it, no object would be found."""
+        await super().prepare(owner)
+        await self._sync(MARKER)
+
     async def put(self, path: Path, key: str) -> None:
         """Copy a file, and sync it to disk."""
         await self.check()
         await super().put(path, key)
-        with self.translated():
-            await asyncio.to_thread(_sync, self._path / key)
+        await self._sync(key)
 
     async def remove_under(self, prefix: str) -> None:
         """Remove the folder, including files that a killed process left half-written.
@@ -46,7 +52,20 @@ class FolderStore(ObstoreStore):
             with suppress(FileNotFoundError):
                 await asyncio.to_thread(shutil.rmtree, self._path / prefix)
 
+    async def _sync(self, key: str) -> None:
+        """Sync an object, and the folders above it, which may be new."""
+        try:
+            with self.translated():
+                await asyncio.to_thread(_sync, self._path, self._path / key)
+        except ObjectMissing:
+            raise ObjectStoreUnavailable(
+                f"the object store {self._name} lost an object while it was stored"
+            ) from None
 
-def _sync(path: Path) -> None:
+
+def _sync(root: Path, path: Path) -> None:
     fsync(path)
-    fsync(path.parent)
+    for folder in path.parents:
+        fsync(folder)
+        if folder == root:
+            return

@@ -166,11 +166,14 @@ class ObstoreStore(ObjectStore):
         return about
 
     async def _owner(self) -> str | None:
-        """Return the marker's owner; None if there is no marker, or no store."""
+        """Return the marker's owner; None if there is no marker, or no store.
+
+        A marker is empty if the machine that wrote it crashed meanwhile.
+        """
         try:
             with self.translated():
                 found = await obstore.get_async(self.open(), MARKER)
-                return bytes(await found.bytes_async()).decode(errors="replace").strip()
+                return bytes(await found.bytes_async()).decode(errors="replace").strip() or None
         except ObjectMissing:
             return None
 

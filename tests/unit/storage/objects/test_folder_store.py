@@ -1,6 +1,7 @@
 """A shared folder; buckets, which need a service, are tested in tests/integration."""
 
 import asyncio
+import os
 import shutil
 from pathlib import Path
 
@@ -104,3 +105,37 @@ async def test_a_store_of_another_database_is_refused(store: ObjectStore, share:
     await store.prepare("ours")
     (share / MARKER).unlink()
     await store.prepare("theirs")
+
+
+async def test_objects_and_the_marker_are_on_the_disk_with_their_new_folders(
+    share: Path, song: Path, monkeypatch: pytest.MonkeyPatch
+):
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda each: synced.append(os.fstat(each).st_ino))
+    store = open_object_store(share.as_uri(), {})
+    await store.prepare("ours")
+    assert synced == _inodes(share / MARKER, share)
+    synced.clear()
+    await store.put(song, "jobs/a/song")
+    assert synced == _inodes(share / "jobs/a/song", share / "jobs/a", share / "jobs", share)
+
+
+def _inodes(*paths: Path) -> list[int]:
+    return [path.stat().st_ino for path in paths]
+
+
+async def test_an_object_that_is_removed_while_it_is_put_is_put_again(
+    store: ObjectStore, share: Path, song: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def removed(_: int) -> None:
+        shutil.rmtree(share / "jobs")
+
+    monkeypatch.setattr(os, "fsync", removed)
+    with pytest.raises(ObjectStoreUnavailable, match="lost an object"):
+        await store.put(song, "jobs/a/song")
+
+
+async def test_a_marker_that_a_crash_left_empty_is_written_again(store: ObjectStore, share: Path):
+    (share / MARKER).write_bytes(b"")
+    await store.prepare("ours")
+    assert (share / MARKER).read_text() == "ours\n"
