@@ -1,18 +1,22 @@
 """Follows what other bots of the database do to this bot's jobs and to shared places."""
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Coroutine
+import time
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from bot.delivery.port import DeliveryPort
 from bot.delivery.song_analyser import SongAnalyser
+from bot.domain.backoff import Reminders, backoff_s
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import JobId, State
 from bot.jobs.job_runtime import Core
 from bot.jobs.reconcile import AttemptReconciler
 from bot.jobs.runner import Runner
 from bot.jobs.termination import Termination
+from storage.database.write_retry import retry_write
 from storage.groups.signals import Signal, SignalKind
 
 log = logging.getLogger(__name__)
@@ -38,13 +42,14 @@ class OutsideChanges:
         self._delivery = delivery
         self._analyser = analyser
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reminders = Reminders()
         self._has_listened = False
 
     def hear(self, signal: Signal) -> None:
         """Act on a signal, in the background."""
         match signal.kind:
             case SignalKind.JOB:
-                self._in_background(self.follow(JobId(signal.subject)))
+                self._in_background(self._follow_each([JobId(signal.subject)]))
             case SignalKind.PLACE:
                 signals, places = self._core.signals, self._core.shared_places
                 is_ours = signals is not None and signal.group == str(signals.shards)
@@ -81,9 +86,28 @@ class OutsideChanges:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _follow_all(self) -> None:
-        for runtime in self._core.runtimes:
-            await self.follow(runtime.job_id)
-        await self._reconciler.reconcile()  # of jobs whose own steps saw their end
+        await self._follow_each([runtime.job_id for runtime in self._core.runtimes])
+        # Of jobs whose own steps saw their end.
+        await retry_write(self._reconciler.reconcile, what="the end of open attempts")
+
+    async def _follow_each(self, job_ids: Iterable[JobId]) -> None:
+        """Follow these jobs, and again those for which the store was unavailable."""
+        for tries in itertools.count(1):
+            job_ids = [job_id for job_id in job_ids if not await self._is_followed(job_id)]
+            if not job_ids:
+                return
+            await asyncio.sleep(backoff_s(tries, key=job_ids[0]))
+
+    async def _is_followed(self, job_id: JobId) -> bool:
+        """Follow a job; return False if the store is unavailable. Other errors are logged."""
+        [error] = await asyncio.gather(self.follow(job_id), return_exceptions=True)
+        if isinstance(error, StoreUnavailable):
+            if self._reminders.is_due(str(error), time.monotonic()):
+                log.warning("%s, which another bot changed, waits: %s", job_id, error)
+            return False
+        if error is not None:
+            log.error("%s: what another bot changed is left", job_id, exc_info=error)
+        return True
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -92,8 +116,5 @@ class OutsideChanges:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, StoreUnavailable):
-            log.info("a job that another bot changed is looked at later: %s", error)
-        elif error is not None:
-            log.error("a job that another bot changed could not be looked at", exc_info=error)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("what other bots changed could not be followed", exc_info=error)
