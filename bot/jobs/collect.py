@@ -14,7 +14,7 @@ from bot.domain.job import Job, State
 from bot.domain.minutes import Post
 from bot.domain.recipes import UNNAMED, Stem
 from bot.jobs.job_runtime import Core, MadeMasters, RetryAfter, StepResult
-from bot.providers.interface import Model, Provider
+from bot.providers.interface import Model, Provider, RemembersModels
 from bot.results.fetching import ResultFetcher, expected_results
 from bot.results.stem_identifier import StemIdentifier
 from bot.results.stem_placer import Placement, StemPlacer
@@ -56,7 +56,7 @@ class CollectStep:
         Safe to repeat. Raises ResultsNotFetched if the results did not arrive, and another
         ProviderError if they are not what the provider declared.
         """
-        model = _model_of(provider, attempt.model)
+        model = await _model_of(provider, attempt)
         files = expected_results(attempt.files, model)
         title = provider.capabilities.title
         await self._core.disk_guard.require_floor()
@@ -168,7 +168,12 @@ def _is_voiceless(made: Mapping[Stem, Derivation], written: Combined, placement:
     )
 
 
-def _model_of(provider: Provider, name: str) -> Model:
+async def _model_of(provider: Provider, attempt: Attempt) -> Model:
+    if isinstance(provider, RemembersModels) and attempt.ref is not None:
+        remembered = await provider.model_of(attempt.ref)
+        if remembered is not None:
+            return remembered
+    name = attempt.model
     for model in provider.capabilities.models:
         if model.name == name:
             return model

@@ -236,6 +236,18 @@ class HasWorkers(Protocol):
 
 
 @runtime_checkable
+class RemembersModels(Protocol):
+    """A provider whose declared models may change while it works on a song."""
+
+    async def model_of(self, ref: RemoteRef) -> Model | None:
+        """Return the model of an attempt as it was declared at the submit, if that is known.
+
+        Raises StoreUnavailable.
+        """
+        ...
+
+
+@runtime_checkable
 class KnowsTrouble(Protocol):
     """A provider of this machine that knows when it would refuse every song."""
 

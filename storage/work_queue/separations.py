@@ -35,12 +35,13 @@ _COLUMNS = "job_id, number, model, stems, frames, turn, state, lease, permille, 
 _OF_JOB = "SELECT number, starts FROM separations WHERE job_id = :job_id ORDER BY number"
 _INSERT = f"""
 INSERT INTO separations (
-    job_id, number, model, stems, frames, turn, state, starts, created_at, updated_at
+    job_id, number, model, stems, declared, frames, turn, state, starts, created_at, updated_at
 ) VALUES (
-    :job_id, :number, :model, :stems, :frames, :turn, 'waiting', :starts, {_NOW}, {_NOW}
+    :job_id, :number, :model, :stems, :declared, :frames, :turn, 'waiting', :starts, {_NOW}, {_NOW}
 )
 """  # noqa: S608 - made of constants
 _GET = f"SELECT {_COLUMNS} FROM separations WHERE {_KEY}"  # noqa: S608 - made of constants
+_DECLARED = f"SELECT declared FROM separations WHERE {_KEY}"  # noqa: S608 - made of constants
 _END_EARLIER = f"""
 UPDATE separations SET state = 'cancelled', updated_at = {_NOW}
 WHERE job_id = :job_id AND number <= :number AND {_OPEN}
@@ -190,6 +191,8 @@ class Order:
     frames: int
     turn: int
     """The job's turn in the provider's queue; tasks with lower ones come first."""
+    declared: str = "[]"
+    """The declaration of the model, in JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +238,7 @@ class Separations:
                     **key,
                     "model": order.model,
                     "stems": json.dumps(sorted(order.stems)),
+                    "declared": order.declared,
                     "frames": order.frames,
                     "turn": order.turn,
                     "starts": starts,
@@ -248,6 +252,11 @@ class Separations:
         """Return a separation, or None if there is none."""
         rows = await self._db.read(_GET, key.values())
         return _separation(rows[0]) if rows else None
+
+    async def declared(self, key: SeparationKey) -> str:
+        """Return the declaration of a separation's model, or an empty list in JSON."""
+        rows = await self._db.read(_DECLARED, key.values())
+        return str(rows[0]["declared"]) if rows else "[]"
 
     async def cancel(self, key: SeparationKey) -> None:
         """End a separation, if it is open, and stop its worker. Safe to repeat."""

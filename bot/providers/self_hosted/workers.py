@@ -36,7 +36,7 @@ from bot.providers.interface import (
     Running,
     Source,
 )
-from bot.providers.self_hosted.declared_models import decode_models
+from bot.providers.self_hosted.declared_models import decode_models, encode_models
 from storage.objects.object_store import ObjectStore
 from storage.work_queue.living_workers import LivingWorkers, WorkerRow
 from storage.work_queue.separations import (
@@ -147,6 +147,7 @@ class Workers:
             stems=call.model.stems,
             frames=source.frames,
             turn=call.turn,
+            declared=encode_models([call.model]),
         )
         try:
             await self._objects.put(source.mixture, key.song)
@@ -181,6 +182,12 @@ class Workers:
                 return Failed(error, is_starved=error is SeparationError.STARVED)
             case SeparationState.CANCELLED:
                 return Lost()
+
+    async def model_of(self, ref: RemoteRef) -> Model | None:
+        """Return the model as it was declared at the submit. Raises StoreUnavailable."""
+        key = SeparationKey.parse(ref)
+        declared = "[]" if key is None else await self._separations.declared(key)
+        return next(iter(decode_models(declared)), None)
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:
         """Get a separated spool, if it is as long as the song; safe to repeat."""

@@ -116,6 +116,27 @@ async def test_an_answer_is_that_of_the_row(
     assert (tmp_path / "vocals.f32").read_bytes() == SONG
 
 
+async def test_the_model_of_a_separation_outlives_its_worker(
+    farm: Farm, provider: Workers, call: Call, source: Source
+):
+    living = LivingWorkers(db=farm.db)
+    await living.arrive(a_worker("here", ROUGH))
+    accepted = await provider.submit(replace(call, model=ROUGH), source)
+    await farm.db.write(lambda conn: conn.execute("DELETE FROM workers"))
+    await living.arrive(a_worker("here", replace(ROUGH, stems=DUO.stems)))
+    await provider.look()
+    assert await provider.model_of(accepted.ref) == ROUGH
+
+
+async def test_a_separation_that_an_older_bot_requested_has_no_known_model(
+    farm: Farm, provider: Workers, call: Call, source: Source
+):
+    accepted = await provider.submit(call, source)
+    await farm.db.write(lambda conn: conn.execute("UPDATE separations SET declared = DEFAULT"))
+    for ref in (accepted.ref, RemoteRef("a2b3c-1"), RemoteRef("nonsense")):
+        assert await provider.model_of(ref) is None
+
+
 async def test_a_stem_of_another_length_is_not_used(
     farm: Farm, provider: Workers, call: Call, source: Source, tmp_path: Path
 ):

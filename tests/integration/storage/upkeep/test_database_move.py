@@ -36,13 +36,13 @@ FILLED = (
     "INSERT INTO meta VALUES ('of a user', 'a' || char(0) || 'b')",
     """
     INSERT INTO separations
-    SELECT id, 1, 'spleeter', '[]', 9, 0, 'done', 1, 'w', 1000, 1, 1, 1, '{}', NULL
+    SELECT id, 1, 'spleeter', '[]', 9, 0, 'done', 1, 'w', 1000, 1, 1, 1, '{}', NULL, '[]'
     FROM jobs LIMIT 1
     """,
     "INSERT INTO shard_groups VALUES (1, 0, 0, 3)",
     "INSERT INTO vendor_places VALUES ('attic', 'delivered', 7, 1)",
     "INSERT INTO vendor_waits VALUES ('attic', '0/1', 1000, 1)",
-    "INSERT INTO workers VALUES ('w', 'attic', '1', '[]', 1, 'cpu', 1)",
+    "INSERT INTO workers VALUES ('w', 'attic', '1', '[]', 1, 'cpu', 1, 'paused')",
 )
 """Rows of the tables in which `collect` leaves none."""
 
