@@ -11,6 +11,7 @@ import aiohttp
 import discord
 
 from bot.config import SettingsError
+from bot.domain.backoff import backoff_s
 from bot.domain.clock import Clock
 from bot.ui.client import Stemcord
 
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 300.0
+MAX_RETRY_AFTER_S = 86_400.0
+"""The longest wait that is accepted. Discord's bans are shorter, and a captive portal may ask for
+years."""
 TOLD_EVERY_S = 3600.0
 AUTHENTICATION_FAILED: Final = 4004
 
@@ -89,8 +93,9 @@ class DiscordSession:
         await self._insist(connect)
 
     async def _insist(self, work: Callable[[], Awaitable[None]]) -> None:
-        pause_s, began, told_at = FIRST_PAUSE_S, None, 0.0
+        tries, began, told_at = 0, None, 0.0
         while True:
+            tries += 1
             try:
                 await work()
                 break
@@ -121,8 +126,8 @@ class DiscordSession:
                     self._host,
                     outage.reason,
                 )
-            await self._sleep(max(pause_s, outage.retry_after_s))
-            pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
+            pause_s = backoff_s(tries, key=self._host, first_s=FIRST_PAUSE_S, max_s=LONGEST_PAUSE_S)
+            await self._sleep(max(pause_s, min(outage.retry_after_s, MAX_RETRY_AFTER_S)))
         if began is not None:
             log.info("Discord is back after %s", _duration(self._clock.monotonic() - began))
 

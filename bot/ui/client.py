@@ -28,7 +28,8 @@ MAX_RATE_LIMIT_S = 60.0
 FEW_SESSIONS = 50
 """Warn below this number of the 1,000 sessions a day; Discord revokes the token of a bot that
 exceeds them."""
-LEAST_WAIT_S = 1.0
+LEAST_WAIT_S, MOST_WAIT_S = 1.0, 86_400.0
+"""Discord counts sessions by the day, so it never asks for a longer wait."""
 GUILDS_LOOKED_AT = 100
 """The number of servers checked for leftover commands, with one request each, at start."""
 
@@ -139,7 +140,7 @@ class Stemcord(commands.AutoShardedBot):
                 "Discord allows no new session for %.0f min, as this bot started too many; waiting",
                 after_s / 60,
             )
-            await asyncio.sleep(max(LEAST_WAIT_S, after_s))
+            await asyncio.sleep(min(MOST_WAIT_S, max(LEAST_WAIT_S, after_s)))
         if remaining < FEW_SESSIONS:
             log.warning(
                 "only %d new sessions are left for the next %.0f h", remaining, after_s / 3600

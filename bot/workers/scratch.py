@@ -7,25 +7,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from storage.files.ownership import DataUnusable, why_unusable
+
 _LOCK = "lock"
 
 
 @contextmanager
 def scratch_folder(home: Path, name: str) -> Iterator[Path]:
-    """Remove dead processes' folders in `home`; yield a new one and remove it. Raises OSError."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for other in home.iterdir():
-        if _is_abandoned(other):
-            shutil.rmtree(other, ignore_errors=True)
+    """Remove dead processes' folders in `home`; yield a new one and remove it.
+
+    Raises DataUnusable with the path and a fix for the operator.
+    """
     folder = home / name
-    folder.mkdir(mode=0o700)
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = _made(home, folder)
+    except OSError as exc:
+        raise DataUnusable(why_unusable(folder, exc)) from exc
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+def _made(home: Path, folder: Path) -> int:
+    """Make the folder, and return the descriptor of its lock's file."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for other in home.iterdir():
+        if _is_abandoned(other):
+            shutil.rmtree(other, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def _is_abandoned(folder: Path) -> bool:

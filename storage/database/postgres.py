@@ -11,6 +11,7 @@ import psycopg
 from psycopg import AsyncConnection, errors
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
+from bot.domain.backoff import backoff_s
 from bot.domain.errors import StoreUnavailable
 from storage.database import postgres_sessions as sessions
 from storage.database.postgres_schema import migrate, require_migrated
@@ -30,6 +31,7 @@ RECONNECT_S = 5.0
 _UNCHECKED_S = 1.0
 """A connection used within this time is not checked before it is used again."""
 _TRIES = 20
+_FIRST_PAUSE_S = 0.05
 _MAX_PAUSE_S = 2.0
 
 # Locks are held to the transaction's end. They are taken before anything is read, because at READ
@@ -240,7 +242,7 @@ class PostgresDatabase:
 
         Raises StoreUnavailable once the database is closed.
         """
-        for tries in itertools.count():
+        for tries in itertools.count(1):
             try:
                 [row] = await self._read(_STATUS, (xid,))
             except psycopg.DataError:
@@ -251,7 +253,9 @@ class PostgresDatabase:
             else:
                 if row["status"] != "in progress":
                     return bool(row["status"] == "committed")
-            await asyncio.sleep(min(_MAX_PAUSE_S, 0.05 * 2 ** min(tries, 6)))
+            await asyncio.sleep(
+                backoff_s(tries, key=xid, first_s=_FIRST_PAUSE_S, max_s=_MAX_PAUSE_S)
+            )
         raise AssertionError
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 import psycopg
 from psycopg import AsyncConnection
 
+from bot.domain.backoff import Reminders
 from bot.domain.errors import StoreUnavailable
 from storage.database import postgres_sessions as sessions
 from storage.database.postgres_sessions import PostgresRow
@@ -94,6 +95,7 @@ class PostgresGroupLock:
         self._may_act_until = 0.0
         self._is_reached = False
         self._was_lost = False
+        self._reminders = Reminders()
 
     @property
     def parameters(self) -> Mapping[str, int]:
@@ -133,7 +135,7 @@ class PostgresGroupLock:
                         log.warning("%s; standing by until it ends", obstacle)
                         told = obstacle
             except StoreUnavailable as exc:
-                log.warning("standing by: the database cannot be reached: %s", exc)
+                self._log_outage("standing by: the database cannot be reached: %s", exc)
             await asyncio.sleep(PING_EVERY_S / 2)
 
     async def try_once(self) -> bool:
@@ -166,12 +168,16 @@ class PostgresGroupLock:
                 self._is_reached = True
             except StoreUnavailable as exc:
                 self._is_reached = False
-                log.warning("the lock of the database is out of reach: %s", exc)
+                self._log_outage("the lock of the database is out of reach: %s", exc)
 
     async def close(self) -> None:
         """Release the lock."""
         self._may_act_until = 0.0
         await self._disconnect()
+
+    def _log_outage(self, message: str, error: StoreUnavailable) -> None:
+        if self._reminders.is_due((message, str(error)), self._elapsed_s()):
+            log.warning(message, error)
 
     async def _has_lost_connection(self) -> bool:
         is_lost = self._conn is not None and not await self._is_alive()

@@ -5,7 +5,6 @@ such a job makes the batch's reply stale in the same transaction.
 """
 
 import json
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +15,9 @@ from bot.domain.recipes import AudioFormat, Recipe
 from storage.database.protocols import Connection, Database, Row
 from storage.groups.shard_group import EVERY_SHARD, OWN_ROWS, ShardGroup
 from storage.stores.job_rows import (
+    NOT_UNDERSTOOD,
     UnreadableRow,
+    UnreadableRows,
     Values,
     job_of,
     reply_of,
@@ -27,8 +28,6 @@ from storage.stores.job_rows import (
 from storage.stores.job_statements import IN_BATCH
 from storage.stores.job_store import new_job_id
 from storage.stores.lock_names import batches_of
-
-log = logging.getLogger(__name__)
 
 _COLUMNS = """
     id, interaction_id, user_id, recipe, audio_format, entry, role_ids,
@@ -211,6 +210,8 @@ class BatchStore:
     def __init__(self, *, db: Database, shards: ShardGroup = EVERY_SHARD) -> None:
         self._db = db
         self._own = shards.parameters
+        self._unreadable = UnreadableRows("batches")
+        self._unreadable_jobs = UnreadableRows("jobs of batches")
 
     async def add(self, batch: Batch, songs: Sequence[Source]) -> Batch:
         """Store a new batch and return it as stored, with another id if its own was taken.
@@ -239,11 +240,12 @@ class BatchStore:
 
     async def get(self, batch_id: BatchId) -> Batch | None:
         """Return the batch, regardless of its owner."""
-        return next(_readable(await self._db.read(_BY_ID, (batch_id,))), None)
+        return next(self._readable(await self._db.read(_BY_ID, (batch_id,))), None)
 
     async def of_interaction(self, interaction_id: int) -> Batch | None:
         """Return the interaction's batch."""
-        return next(_readable(await self._db.read(_BY_INTERACTION, (interaction_id,))), None)
+        rows = await self._db.read(_BY_INTERACTION, (interaction_id,))
+        return next(self._readable(rows), None)
 
     async def content(self, batch_id: BatchId) -> BatchContent | None:
         """Return the batch with its songs and jobs."""
@@ -251,16 +253,16 @@ class BatchStore:
         if batch is None:
             return None
         songs = [_song_of(row) for row in await self._db.read(_SONGS, (batch_id,))]
-        jobs = _readable_jobs(await self._db.read(IN_BATCH, (batch_id,)))
+        jobs = self._readable_jobs(await self._db.read(IN_BATCH, (batch_id,)))
         return BatchContent(batch=batch, songs=songs, jobs={job.id: job for job in jobs})
 
     async def open(self) -> list[Batch]:
         """Return the group's batches that have not ended, oldest first."""
-        return list(_readable(await self._db.read(_OPEN, self._own)))
+        return list(self._readable(await self._db.read(_OPEN, self._own)))
 
     async def open_of(self, user_id: UserId) -> list[Batch]:
         """Return the user's batches that have not ended, of any group."""
-        return list(_readable(await self._db.read(_OPEN_OF_USER, (user_id,))))
+        return list(self._readable(await self._db.read(_OPEN_OF_USER, (user_id,))))
 
     async def has_open(self) -> bool:
         """Whether any of the group's batches has not ended."""
@@ -359,6 +361,20 @@ class BatchStore:
 
         return await self._db.write(work)
 
+    def _readable(self, rows: Iterable[Row]) -> Iterator[Batch]:
+        for row in rows:
+            try:
+                yield batch_of(row)
+            except UnreadableRow as exc:
+                self._unreadable.skip(row["id"], exc)
+
+    def _readable_jobs(self, rows: Iterable[Row]) -> Iterator[Job]:
+        for row in rows:
+            try:
+                yield job_of(row)
+            except UnreadableRow as exc:
+                self._unreadable_jobs.skip(row["id"], exc)
+
 
 def batch_of(row: Row) -> Batch:
     """Build the batch from a row of `batches`. Raises UnreadableRow."""
@@ -379,7 +395,7 @@ def batch_of(row: Row) -> Batch:
             is_final=bool(row["is_final"]),
             version=row["wanted_version"],
         )
-    except (ValueError, TypeError) as exc:
+    except NOT_UNDERSTOOD as exc:
         raise UnreadableRow(str(exc)) from exc
 
 
@@ -426,19 +442,3 @@ def _song_values(batch_id: BatchId, songs: Sequence[Source]) -> Iterator[Values]
             "size_bytes": source.size_bytes,
             "source_message_id": source.message_id,
         }
-
-
-def _readable(rows: Iterable[Row]) -> Iterator[Batch]:
-    for row in rows:
-        try:
-            yield batch_of(row)
-        except UnreadableRow as exc:
-            log.error("batch %s cannot be read: %s", row["id"], exc)  # noqa: TRY400 - the text says it all
-
-
-def _readable_jobs(rows: Iterable[Row]) -> Iterator[Job]:
-    for row in rows:
-        try:
-            yield job_of(row)
-        except UnreadableRow as exc:
-            log.error("%s cannot be read: %s", row["id"], exc)  # noqa: TRY400 - the text says it all

@@ -30,18 +30,46 @@ Values = dict[str, int | str | None]
 
 log = logging.getLogger(__name__)
 
-_NOT_UNDERSTOOD = (ValueError, TypeError, KeyError, OverflowError, OSError)
+NOT_UNDERSTOOD = (ValueError, TypeError, KeyError, OverflowError, OSError)
+"""Errors that a value of another version may raise."""
 
 
 class UnreadableRow(Exception):
     """A row has a value that this version does not know. The message names it."""
 
 
+class UnreadableRows:
+    """Counts rows that this version cannot read, and logs each once."""
+
+    def __init__(self, kind: str) -> None:
+        """`kind` names such rows in the log, in the plural."""
+        self._kind = kind
+        self._skipped: set[str] = set()
+
+    def __len__(self) -> int:
+        """Return the number of rows skipped so far."""
+        return len(self._skipped)
+
+    def skip(self, row_id: str, why: UnreadableRow) -> None:
+        """Count a row that is left as it is."""
+        if row_id in self._skipped:
+            return
+        self._skipped.add(row_id)
+        log.error(
+            "%s is left as it is, since this version cannot read it: %s (%d such %s so far)",
+            row_id,
+            why,
+            len(self._skipped),
+            self._kind,
+            extra={"job": row_id, "action": "skipped"},
+        )
+
+
 def job_of(row: Row) -> Job:
     """Build the job from a row of `jobs`. Raises UnreadableRow."""
     try:
         return _job_of(row)
-    except _NOT_UNDERSTOOD as exc:
+    except NOT_UNDERSTOOD as exc:
         raise UnreadableRow(str(exc)) from exc
 
 
@@ -190,7 +218,7 @@ def attempt_of(row: Row | Mapping[str, Any]) -> Attempt:
     """
     try:
         return _attempt_of(row)
-    except _NOT_UNDERSTOOD as exc:
+    except NOT_UNDERSTOOD as exc:
         raise UnreadableRow(str(exc)) from exc
 
 

@@ -21,6 +21,7 @@ from storage.stores import job_statements as sql
 from storage.stores import ledger_entries, vendor_spending
 from storage.stores.job_rows import (
     UnreadableRow,
+    UnreadableRows,
     attempt_of,
     attempt_values,
     job_of,
@@ -66,7 +67,7 @@ class JobStore:
     def __init__(self, *, db: Database, shards: ShardGroup = EVERY_SHARD) -> None:
         self._db = db
         self._own = shards.parameters
-        self._unreadable: set[JobId] = set()
+        self._unreadable = UnreadableRows("jobs")
 
     @property
     def unreadable(self) -> int:
@@ -291,18 +292,7 @@ class JobStore:
             try:
                 yield job_of(row)
             except UnreadableRow as exc:
-                self._skip(JobId(row["id"]), exc)
-
-    def _skip(self, job_id: JobId, why: UnreadableRow) -> None:
-        if job_id not in self._unreadable:
-            self._unreadable.add(job_id)
-            log.error(
-                "%s is left as it is, since this version cannot read it: %s (%d such jobs so far)",
-                job_id,
-                why,
-                len(self._unreadable),
-                extra={"job": job_id, "action": "skipped"},
-            )
+                self._unreadable.skip(row["id"], exc)
 
 
 def _attempts_beside(rows: Iterable[Row]) -> Iterator[Attempt]:

@@ -14,7 +14,13 @@ from bot.domain.recipes import AudioFormat
 from bot.domain.renditions import Rendition
 from storage.database.protocols import Database, Row
 from storage.groups.shard_group import EVERY_SHARD, OWN_ROWS, ShardGroup
-from storage.stores.job_rows import seconds, time_of
+from storage.stores.job_rows import (
+    NOT_UNDERSTOOD,
+    UnreadableRow,
+    UnreadableRows,
+    seconds,
+    time_of,
+)
 
 _ADD = """
 INSERT INTO open_replies (
@@ -67,6 +73,7 @@ class OpenReplies:
     def __init__(self, *, db: Database, shards: ShardGroup = EVERY_SHARD) -> None:
         self._db = db
         self._shards = shards
+        self._unreadable = UnreadableRows("open replies")
 
     async def add(self, reply: OpenReply) -> None:
         """Store a reply before work on it begins. Safe to repeat."""
@@ -92,13 +99,21 @@ class OpenReplies:
     async def every(self) -> list[OpenReply]:
         """Return the group's open replies, oldest first.
 
-        Skips rows that this version cannot read.
+        Skips rows that this version cannot read; they expire with their tokens.
         """
-        return list(_readable(await self._db.read(_EVERY, self._shards.parameters)))
+        rows = await self._db.read(_EVERY, self._shards.parameters)
+        return list(self._readable(rows))
 
     async def drop_expired(self, now: datetime) -> None:
         """Delete replies that can no longer be edited."""
         await self._db.write(lambda conn: conn.execute(_DROP_EXPIRED, (seconds(now),)))
+
+    def _readable(self, rows: Iterable[Row]) -> Iterator[OpenReply]:
+        for row in rows:
+            try:
+                yield _open_reply_of(row)
+            except UnreadableRow as exc:
+                self._unreadable.skip(f"a reply of {row['job_id']}", exc)
 
     def _server_of(self, reply: OpenReply) -> int | None:
         """Return a server of this group, to which the reply belongs even if it is elsewhere."""
@@ -106,21 +121,21 @@ class OpenReplies:
         return reply.guild_id if is_own else self._shards.first_server
 
 
-def _readable(rows: Iterable[Row]) -> Iterator[OpenReply]:
-    for row in rows:
-        try:
-            yield OpenReply(
-                interaction_id=row["interaction_id"],
-                job_id=JobId(row["job_id"]),
-                user_id=UserId(row["user_id"]),
-                kind=ReplyKind(row["kind"]),
-                rendition=Rendition.from_json(row["rendition"]),
-                audio_format=AudioFormat(row["audio_format"]),
-                application_id=row["application_id"],
-                token=row["token"],
-                token_expires_at=time_of(row["token_expires_at"]),
-                locale=row["locale"],
-                guild_id=row["guild_id"],
-            )
-        except ValueError:
-            continue  # written by a newer version; the row expires with its token
+def _open_reply_of(row: Row) -> OpenReply:
+    """Build a reply from its row. Raises UnreadableRow."""
+    try:
+        return OpenReply(
+            interaction_id=row["interaction_id"],
+            job_id=JobId(row["job_id"]),
+            user_id=UserId(row["user_id"]),
+            kind=ReplyKind(row["kind"]),
+            rendition=Rendition.from_json(row["rendition"]),
+            audio_format=AudioFormat(row["audio_format"]),
+            application_id=row["application_id"],
+            token=row["token"],
+            token_expires_at=time_of(row["token_expires_at"]),
+            locale=row["locale"],
+            guild_id=row["guild_id"],
+        )
+    except NOT_UNDERSTOOD as exc:
+        raise UnreadableRow(str(exc)) from exc

@@ -22,7 +22,7 @@ from storage.stores.lock_names import separations_of
 TASK: Final = "separate"
 OBJECTS: Final = "separations"
 """The prefix of all objects of separations."""
-_RESULT: Final = re.compile(rf"{OBJECTS}/([^/]+)/([1-9][0-9]*)/[0-9]+/[^/]+\.f32")
+_RESULT: Final = re.compile(rf"{OBJECTS}/([^/]+)/([1-9][0-9]{{0,8}})/[0-9]+/[^/]+\.f32")
 _QUEUE: Final = "separate1."
 """The number is raised when older workers cannot run new tasks, so that they leave them alone."""
 _MAX_QUEUE_LENGTH: Final = 39

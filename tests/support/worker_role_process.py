@@ -73,9 +73,9 @@ class WorkerRoleProcess:
         """Let it go on."""
         self._running.send_signal(signal.SIGCONT)
 
-    def tell_to_stop(self) -> None:
-        """Stop it as a service manager does."""
-        self._running.send_signal(signal.SIGTERM)
+    def tell_to_stop(self, by: signal.Signals = signal.SIGTERM) -> None:
+        """Stop it as a service manager does, or with another signal."""
+        self._running.send_signal(by)
 
     async def wait(self, *, within_s: float = 60.0) -> int:
         """Wait for its end, and return its exit status."""

@@ -21,7 +21,10 @@ def decode_models(text: str) -> tuple[Model, ...]:
 
     Fields that it does not know are ignored.
     """
-    declared = json.loads(text)
+    try:
+        declared = json.loads(text)
+    except (ValueError, RecursionError):
+        return ()
     found = map(_model, declared if isinstance(declared, list) else ())
     return tuple(model for model in found if model is not None)
 

@@ -5,6 +5,7 @@ import logging
 
 import discord
 
+from bot.domain.backoff import backoff_s
 from bot.domain.clock import Clock
 from bot.domain.errors import SplitError
 from bot.domain.job import Job
@@ -21,8 +22,6 @@ from storage.stores.open_replies import OpenReplies, OpenReply, ReplyKind
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER_S = 1.0
-LONGEST_PAUSE_S = 30.0
 MAX_CUSTOM_ID = 100
 """Discord's limit, which the id of a zip of a mix with a level for each stem exceeds."""
 
@@ -67,7 +66,7 @@ class InterruptedReplies:
             rounds += 1
             self._found = [each for each in self._found if not await self._is_over(each)]
             if self._found:
-                await asyncio.sleep(min(LONGEST_PAUSE_S, RETRY_AFTER_S * rounds))
+                await asyncio.sleep(backoff_s(rounds, key="interrupted replies"))
 
     async def _is_over(self, reply: OpenReply) -> bool:
         """Complete a reply, and return whether it needs no further try."""

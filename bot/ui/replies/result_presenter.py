@@ -17,6 +17,7 @@ from bot.audio.tasks import DoesNotFit
 from bot.delivery.builder import MAX_SHRINKS
 from bot.delivery.port import Delivery, ReplyUnavailable
 from bot.delivery.redelivery import Redelivery
+from bot.domain.backoff import backoff_s
 from bot.domain.clock import Clock
 from bot.domain.errors import Problem, Reason, Rejected, StoreUnavailable
 from bot.domain.job import Context, Job, Reply, State, UserId
@@ -52,7 +53,6 @@ TRIES = 3
 """The number of tries to write a result while Discord is unreachable."""
 RETRY_AFTER_S = 2.0
 SAY_AGAIN_AFTER_S = 2.0
-LONGEST_PAUSE_S = 30.0
 MAX_WAITING = 20
 """The most replies that may wait for files at a time. Minutes set no limit to renditions."""
 
@@ -354,12 +354,14 @@ class ResultPresenter:
     async def _end_later(
         self, interaction: discord.Interaction[Any], sentence: str, expires_at: datetime
     ) -> None:
-        pause_s = SAY_AGAIN_AFTER_S
+        tries = 0
         while self._clock.now() < expires_at:
-            await asyncio.sleep(pause_s)
+            tries += 1
+            await asyncio.sleep(
+                backoff_s(tries, key=str(interaction.id), first_s=SAY_AGAIN_AFTER_S)
+            )
             if await _is_said(interaction, sentence):
                 break
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         await self._close(interaction.id)
 
     async def _close(self, interaction_id: int) -> None:

@@ -63,11 +63,19 @@ async def test_a_worker_without_its_settings_names_the_one_that_is_missing(
     assert len(said.splitlines()) == 1
 
 
-async def test_a_worker_without_a_model_says_how_to_get_one(tmp_path: Path):
-    settings = {**POSTGRES, "STEMCORD_OBJECT_STORE": "file:///nowhere"}
+async def test_a_worker_names_misspelt_settings_and_how_to_get_a_model(tmp_path: Path):
+    settings = {
+        **POSTGRES,
+        "STEMCORD_OBJECT_STORE": "file:///nowhere",
+        "STEMCORD_STOP_GRACE": "a secret",
+    }
     status, said = await run(tmp_path, "worker", **settings)
     assert status == 1
-    assert "`python -m bot models` fetches it" in said
+    misspelt, last = said.splitlines()
+    assert misspelt.endswith(
+        "STEMCORD_STOP_GRACE is not a setting and is ignored; STEMCORD_STOP_GRACE_S is one"
+    )
+    assert "`python -m bot models` fetches it" in last
 
 
 async def test_doctor_examines_a_machine_without_a_token_as_a_worker(farm: Farm, tmp_path: Path):

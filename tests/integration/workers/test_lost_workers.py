@@ -1,6 +1,7 @@
 """Songs of workers that die, freeze or leave are separated by others, once."""
 
 import logging
+import signal
 
 import pytest
 
@@ -73,11 +74,12 @@ async def test_a_worker_told_to_stop_ends_its_song_first(farm: Farm):
 
 async def test_a_song_that_would_last_too_long_is_handed_back_and_counts_for_nothing(farm: Farm):
     key = await farm.submit()
-    for number in range(2):
-        name, grace = f"leaving {number}", "1"
+    # A closed terminal is a stop like any other.
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        name, grace = f"leaving by {sign.name}", "1"
         async with farm.worker(name, wait_s=60, STEMCORD_STOP_GRACE_S=grace) as worker:
             await farm.until_running(key)
-            worker.tell_to_stop()
+            worker.tell_to_stop(sign)
             assert await worker.wait() == 0
             assert "handed_back" in worker.text
     assert await farm.starts(key) == 0

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.cli.discord_session import LONGEST_PAUSE_S, DiscordRefused, DiscordSession
 from bot.config import SettingsError
+from bot.domain.backoff import JITTER
 from bot.i18n.languages import Languages
 from bot.ui.client import Stemcord, point_at
 from bot.ui.commands.registration import Registration
@@ -101,7 +102,8 @@ async def test_each_impostor_is_one_line_with_its_status_and_host(
     assert [record.levelno for record in lines] == [logging.WARNING]
     assert f"discord.example: {reason}" in lines[0].getMessage()
     assert lines[0].exc_info is None
-    assert impostor.pauses == [5, 10, 20]
+    for pause_s, usual_s in zip(impostor.pauses, (5, 10, 20), strict=True):
+        assert pause_s == pytest.approx(usual_s, rel=JITTER)
 
 
 async def test_redirect_to_a_login_page_is_told_as_that(
@@ -113,7 +115,15 @@ async def test_redirect_to_a_login_page_is_told_as_that(
 
 async def test_ban_is_not_asked_about_before_it_says(impostor: Impostor) -> None:
     await impostor.log_in(html(429, **{"Retry-After": "1800"}), html(429))
-    assert impostor.pauses == [1800, 10]
+    assert impostor.pauses == [1800, pytest.approx(10, rel=JITTER)]
+
+
+@pytest.mark.parametrize("asked", ["999999999", "9" * 5000])
+async def test_whoever_asks_for_years_is_asked_again_after_a_day(
+    impostor: Impostor, asked: str
+) -> None:
+    await impostor.log_in(html(429, **{"Retry-After": asked}))
+    assert impostor.pauses == [86_400]
 
 
 async def test_outage_of_hours_is_a_line_at_its_beginning_one_an_hour_and_one_at_its_end(
@@ -136,7 +146,7 @@ async def test_outage_of_hours_is_a_line_at_its_beginning_one_an_hour_and_one_at
     assert "out of reach: discord.example: ClientConnectionError: no route to host" in lines[0]
     assert [line.startswith("Discord is still out of reach") for line in lines[1:-1]] == [True] * 2
     assert lines[-1].startswith("Discord is back after 3 h")
-    assert max(impostor.pauses) == LONGEST_PAUSE_S
+    assert max(impostor.pauses) <= LONGEST_PAUSE_S * (1 + JITTER)
     assert tries < 60
 
 
@@ -211,6 +221,13 @@ async def test_no_session_is_begun_while_none_is_left(
     slept = await session_start(impostor, monkeypatch, gateway(0), gateway(1000))
     assert slept == [7200]
     assert "Discord allows no new session for 120 min" in caplog.text
+
+
+async def test_a_gateway_that_asks_for_years_is_asked_again_after_a_day(
+    impostor: Impostor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = (gateway(0, reset_after_ms=10**15), gateway(1000))
+    assert await session_start(impostor, monkeypatch, *limits) == [86_400]
 
 
 async def test_few_sessions_that_are_left_are_told(

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from bot.domain.backoff import REMIND_EVERY_S
 from bot.domain.errors import StoreUnavailable
 from storage.database.postgres import PostgresDatabase
 from storage.database.protocols import TakenOver
@@ -272,14 +273,40 @@ async def end_all(url: str) -> None:
         )
 
 
-async def test_a_server_that_is_away_is_waited_for():
+async def test_a_server_that_is_away_is_waited_for_with_one_line_a_minute(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(group_lock, "PING_EVERY_S", 0.1)
+    elapsed = Elapsed()
     nowhere = "postgresql://stemcord@127.0.0.1:1/stemcord"
-    async with a_lock(nowhere) as lock:
+    async with a_lock(nowhere, elapsed_s=elapsed) as lock:
         with pytest.raises(StoreUnavailable):
             await lock.try_once()
         waiting = asyncio.create_task(lock.acquire())
+        await asyncio.sleep(0.5)
+        assert len(lines_in(caplog)) == 1
+        elapsed.seconds += REMIND_EVERY_S
         await asyncio.sleep(0.3)
+        assert len(lines_in(caplog)) == 2
         assert not waiting.done()
         assert not lock.is_reached
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_an_owner_whose_server_is_away_says_so_once_a_minute(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(group_lock, "PING_EVERY_S", 0.05)
+    async with a_lock(url, elapsed_s=Elapsed()) as owner:
+        assert await owner.try_once()
+        await owner.begin()
+        await end_holder(url)
+        monkeypatch.setattr(owner, "_url", "postgresql://stemcord@127.0.0.1:1/stemcord")
+        watching = asyncio.create_task(owner.watch())
+        await asyncio.sleep(0.6)
+        assert not watching.done()
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    [line] = lines_in(caplog)
+    assert "the lock of the database is out of reach" in line

@@ -173,5 +173,10 @@ def test_keys_are_read_as_they_are_written(key: SeparationKey):
 
 def test_the_key_of_a_result_is_found_in_its_address_alone(key: SeparationKey):
     assert SeparationKey.of_result(key.result(3, Stem.LEAD_VOCALS)) == key
-    for other in (key.song, f"jobs/{key.job_id}/1/1/vocals.f32", f"{key.prefix}/1/../vocals.f32"):
+    for other in (
+        key.song,
+        f"jobs/{key.job_id}/1/1/vocals.f32",
+        f"{key.prefix}/1/../vocals.f32",
+        f"separations/{key.job_id}/{'9' * 5000}/1/vocals.f32",
+    ):
         assert SeparationKey.of_result(other) is None

@@ -27,7 +27,18 @@ def test_fields_of_a_newer_version_are_ignored():
 
 
 @pytest.mark.parametrize(
-    "text", ["7", "{}", "[7, null, []]", '[{"stems": ["vocals"]}]', '[{"name": "duo", "stems": 7}]']
+    "text",
+    [
+        "",
+        "[",
+        "[" * 100_000,
+        "7",
+        "{}",
+        "[7, null, []]",
+        '[{"stems": ["vocals"]}]',
+        '[{"name": "duo", "stems": 7}]',
+    ],
+    ids=lambda text: text[:20],
 )
 def test_declarations_that_make_no_sense_are_left_out(text: str):
     assert decode_models(text) == ()

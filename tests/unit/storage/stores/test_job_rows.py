@@ -8,14 +8,24 @@ import pytest
 
 from bot.domain.attempt import AttemptState
 from bot.domain.guilds import GuildRules
-from bot.domain.job import JobId, State
+from bot.domain.job import JobId, State, UserId
 from bot.domain.recipes import Recipe, Stem
 from storage.database.protocols import Database
+from storage.stores.batches import BatchStore
 from storage.stores.guild_settings import GuildStore
 from storage.stores.job_rows import UnreadableRow
 from storage.stores.job_store import JobStore
 from storage.stores.statistics import Statistics
-from tests.support.domain_factories import ADMIN, NOW, USER, StillClock, a_job, an_attempt, lead
+from tests.support.domain_factories import (
+    ADMIN,
+    NOW,
+    USER,
+    StillClock,
+    a_batch,
+    a_job,
+    an_attempt,
+    lead,
+)
 
 STRANGE = {
     "recipe": "'choir'",
@@ -104,6 +114,48 @@ async def test_figures_leave_out_reasons_of_another_version(db: Database, jobs: 
     [(reason, count)] = await Statistics(db=db).reasons(NOW, 10)
 
     assert (reason, count) == ("timed_out", 1)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("recipe", "'choir'"), ("entry", "77"), ("created_at", str(2**63 - 1))]
+)
+async def test_unreadable_batch_is_skipped_and_named_once(
+    db: Database, caplog: pytest.LogCaptureFixture, column: str, value: str
+):
+    batches = BatchStore(db=db)
+    strange = await batches.add(a_batch(), [a_job().request.source])
+    other = await batches.add(a_batch(user_id=UserId(5)), [a_job().request.source])
+    await db.write(
+        lambda conn: conn.execute(
+            f"UPDATE batches SET {column} = {value} WHERE id = ?", (strange.id,)
+        )
+    )
+
+    for _ in range(2):
+        assert [batch.id for batch in await batches.open()] == [other.id]
+        assert await batches.content(strange.id) is None
+        assert await batches.of_interaction(strange.interaction_id) is None
+    [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert line.getMessage().startswith(f"{strange.id} is left as it is")
+
+
+async def test_unreadable_job_of_a_batch_is_named_once_and_its_batch_read(
+    db: Database, jobs: JobStore, caplog: pytest.LogCaptureFixture
+):
+    batches = BatchStore(db=db)
+    batch = await batches.add(a_batch(), [a_job().request.source])
+    await batches.acknowledge(batch.id, NOW, message_id=None)
+    job = await jobs.add(
+        a_job(batch_id=batch.id, acknowledged_at=NOW), max_active=9, batch_number=1
+    )
+    await spoil(db, job.id, "recipe", "'choir'")
+
+    for _ in range(2):
+        content = await batches.content(batch.id)
+        assert content is not None
+        assert content.jobs == {}
+    [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert line.getMessage().startswith(f"{job.id} is left as it is")
 
 
 async def test_new_job_is_stored_beside_an_unreadable_one(db: Database, jobs: JobStore):

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from bot.domain.recipes import AudioFormat
 from bot.domain.renditions import Rendition
 from storage.database.opening import Address
@@ -60,11 +62,15 @@ async def test_replies_that_cannot_be_edited_any_more_are_dropped(db: Database, 
     assert await replies.every() == [second]
 
 
-async def test_a_newer_versions_reply_is_skipped(db: Database, jobs: JobStore):
+async def test_a_newer_versions_reply_is_skipped_and_named(
+    db: Database, jobs: JobStore, caplog: pytest.LogCaptureFixture
+):
     replies = OpenReplies(db=db)
-    await replies.add(await _waiting(jobs))
+    reply = await _waiting(jobs)
+    await replies.add(reply)
     await db.write(lambda conn: conn.execute(NEWER))
     assert await replies.every() == []
+    assert f"a reply of {reply.job_id} is left as it is" in caplog.text
 
 
 async def test_forgetting_a_user_deletes_their_replies_and_those_of_their_songs(
