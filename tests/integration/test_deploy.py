@@ -132,6 +132,14 @@ def test_a_service_is_confined_and_has_time_to_stop(service: dict[str, Any]):
         assert limit in service
 
 
+@pytest.mark.parametrize("path", COMPOSE, ids=lambda path: path.name)
+def test_an_image_that_is_fetched_has_an_exact_version_and_limits(path: Path):
+    for service in yaml.safe_load(path.read_text())["services"].values():
+        if "build" not in service:
+            assert re.fullmatch(r"[a-z]+:\d+\.[\d.]+-\w+", service["image"])
+            assert {"mem_limit", "pids_limit"} <= set(service)
+
+
 def test_workers_get_no_token():
     worker = dict(services())["compose.cluster.yaml:worker"]
     assert "env_file" not in worker

@@ -7,18 +7,20 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from bench.separation.scnet_reference import small_graph
 from bot.cli.commands.models import models
-from bot.config import load_settings
+from bot.config import SettingsError, load_settings
 from bot.domain.errors import ModelUnavailable
 from bot.engine.model_catalogue import HTDEMUCS, SCNET, SPLEETER, STRETCH
 from bot.engine.model_declaration import WebFile
 from bot.engine.model_install import fetch
 from bot.engine.weights import Weights
+from tests.support.tls_servers import make_certificate
 from tests.unit.engine import checkpoints, nets
 
 
@@ -173,6 +175,33 @@ def test_models_goes_on_without_the_time_stretcher(tmp_path, monkeypatch, consol
     monkeypatch.setenv("STEMCORD_PROVIDERS", "finevoice")
     assert models(load_settings(None), console) == 0
     assert "npm, which is not installed" in console.file.getvalue()
+
+
+def test_the_proxy_and_certificates_of_the_file_reach_the_clients(tmp_path, monkeypatch, console):
+    certificate = make_certificate(tmp_path, "registry.example").cert
+    seen = tmp_path / "seen"
+    npm_brings(tmp_path, monkeypatch, {})
+    (tmp_path / "programs" / "npm").write_text(f"#!/bin/sh\nenv > {seen}\nexit 1\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NODE_EXTRA_CA_CERTS", raising=False)
+    for name in ("HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, "")
+    Path(".env").write_text(
+        "STEMCORD_PROVIDERS=finevoice\nSTEMCORD_MODELS_DIR=models\n"
+        f"HTTPS_PROXY='http://proxy.example:3128'\nSSL_CERT_FILE={certificate}\n"
+    )
+    assert models(load_settings(), console) == 0
+    assert {
+        "HTTPS_PROXY=http://proxy.example:3128",
+        f"SSL_CERT_FILE={certificate}",
+        f"NODE_EXTRA_CA_CERTS={certificate}",
+    } <= set(seen.read_text().splitlines())
+
+
+def test_certificates_that_are_missing_are_one_line(tmp_path, monkeypatch, console):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with pytest.raises(SettingsError, match=r"SSL_CERT_FILE: expected readable .* at .*/ca\.pem"):
+        models(load_settings(None), console)
 
 
 def test_research_weights_need_consent(htdemucs, tmp_path, console):

@@ -3,6 +3,7 @@
 from rich.console import Console
 
 from bot.cli.commands.studio_models import fetch_accepted
+from bot.cli.opening.outbound import configure_clients
 from bot.cli.opening.provider_set import engine_threads
 from bot.config import Settings
 from bot.domain.errors import ModelUnavailable
@@ -14,9 +15,10 @@ from bot.engine.weights import Weights
 def models(settings: Settings, console: Console) -> int:
     """Fetch missing files: the model, if `local` is configured, and the time stretcher.
 
-    Raises ModelUnavailable for the model. Without the stretcher the mixer page plays at the
-    original key and speed only.
+    Raises ModelUnavailable for the model, and SettingsError. Without the stretcher the mixer page
+    plays at the original key and speed only.
     """
+    configure_clients()
     if "local" in settings.usable_providers:
         model = model_catalogue.MODELS[settings.local_model]
         fetch(

@@ -1,6 +1,7 @@
 """Outgoing connections of this process: certificates, proxy and trusted hosts."""
 
 import logging
+import os
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,10 +10,13 @@ from urllib.parse import urlsplit
 from bot.config import Settings, SettingsError, read_variables
 from bot.net.ip_rules import TrustedHosts
 from bot.net.proxies import ProxyRules, ProxyUnusable
-from bot.net.tls import CertificatesUnreadable, own_tls_context, tls_context
+from bot.net.tls import CA_DIR, CA_FILE, CertificatesUnreadable, own_tls_context, tls_context
 from bot.net.transport import GuardedTransport
 
 log = logging.getLogger(__name__)
+
+_OF_CLIENTS = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", CA_FILE, CA_DIR)
+"""The variables that pip, npm and httpx read from the environment."""
 
 
 def build_transport(settings: Settings) -> GuardedTransport:
@@ -48,6 +52,17 @@ def discord_tls() -> ssl.SSLContext | None:
     """
     with _certificates_as_settings():
         return own_tls_context(read_variables())
+
+
+def configure_clients() -> None:
+    """Put the proxy and the certificates of `.env` into the environment, for what fetches models.
+
+    Raises SettingsError for certificates that cannot be read.
+    """
+    found = read_variables()
+    with _certificates_as_settings():
+        own_tls_context(found)
+    os.environ.update({name: found[name] for name in _OF_CLIENTS if name in found})
 
 
 @contextmanager
