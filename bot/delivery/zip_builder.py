@@ -21,6 +21,7 @@ from bot.delivery.stem_renderer import StemRenderer
 from bot.delivery.zip_archive import ZipEntry, archive_overhead, write_archive
 from bot.domain.guilds import DeliveryMode
 from bot.domain.job import Job
+from bot.domain.recipes import AudioFormat
 from bot.net.public_links import SignedLinks
 from storage.files.job_files import JobFiles
 
@@ -89,26 +90,32 @@ class ZipBuilder:
         """
         keeper = plan.keeper
         rules = await self._admission.rules(keeper.reply.guild_id)
-        if self._links is not None and (rules.delivery or self._mode) is DeliveryMode.LINKS:
+        mode = rules.delivery or self._mode
+        if self._links is not None and mode is DeliveryMode.LINKS:
             return await self._linked(self._links, plan, into)
         songs = await self._rendered(plan, into)
         try:
             room = int(min(limit_bytes, ALL_FILES_BYTES) * SHRINK**shrinks)
-            return await self._fitted(plan, songs, into, room)
+            is_linked_else = self._links is not None and mode is DeliveryMode.AUTO
+            return await self._fitted(plan, songs, into, room, may_be_flac=not is_linked_else)
         except DoesNotFit:
             if self._links is None:
                 raise
             return await self._linked(self._links, plan, into, songs)
 
     async def _fitted(
-        self, plan: ZipPlan, songs: Sequence[_Song], into: Path, room: int
+        self, plan: ZipPlan, songs: Sequence[_Song], into: Path, room: int, *, may_be_flac: bool
     ) -> ZipDelivery:
+        """Attach the stems in the requested format, or FLAC in place of WAV."""
         count = sum(len(each.masters) for each in songs)
         left = room - archive_overhead(count, plan.info)
-        encoded = await self._encoded(songs, left)
-        needed = sum(each.size_bytes for files in encoded for each in files)
-        if needed > left:
-            raise DoesNotFit(needed_bytes=needed, max_bytes=left)
+        wanted = plan.keeper.request.audio_format
+        try:
+            encoded = await self._encoded(songs, wanted, left)
+        except DoesNotFit:
+            if wanted is not AudioFormat.WAV or not may_be_flac:
+                raise
+            encoded = await self._encoded(songs, AudioFormat.FLAC, left)
         return replace(await self._written(plan, songs, encoded, into), file=into / _ARCHIVE)
 
     async def _linked(
@@ -133,7 +140,8 @@ class ZipBuilder:
             )
         else:
             songs = songs or await self._rendered(plan, into)
-            made = await self._written(plan, songs, await self._encoded(songs, None), into)
+            encoded = await self._encoded(songs, keeper.request.audio_format, None)
+            made = await self._written(plan, songs, encoded, into)
             await asyncio.to_thread(move_to_linked, into / _ARCHIVE, kept)
             await self._require_masters(plan, kept)
             await self._files.drop_old_renditions(keeper.id, keep=LINKED_RENDITIONS)
@@ -158,12 +166,16 @@ class ZipBuilder:
             songs.append(_Song(job, masters, folder, where, cover))
         return songs
 
-    async def _encoded(self, songs: Sequence[_Song], room: int | None) -> list[list[Encoded]]:
-        """Encode the stems of every song; lossy files share the room by their lengths."""
+    async def _encoded(
+        self, songs: Sequence[_Song], audio_format: AudioFormat, room: int | None
+    ) -> list[list[Encoded]]:
+        """Encode the stems of every song; lossy files share the room by their lengths.
+
+        Raises DoesNotFit.
+        """
         total = sum(_length(each) * len(each.masters) for each in songs)
         encoded = []
         for song in songs:
-            audio_format = song.job.request.audio_format
             most = room
             if room is not None and audio_format in FULL_BIT_RATE:
                 most = math.floor(room * _length(song) / total)
@@ -172,6 +184,9 @@ class ZipBuilder:
                     song.job, song.masters, song.where, audio_format, most, song.cover
                 )
             )
+        needed = sum(each.size_bytes for files in encoded for each in files)
+        if room is not None and needed > room:
+            raise DoesNotFit(needed_bytes=needed, max_bytes=room)
         return encoded
 
     async def _written(
@@ -192,12 +207,12 @@ class ZipBuilder:
         size_bytes = await asyncio.to_thread(
             write_archive, into / _ARCHIVE, entries, info=plan.info, at=keeper.created_at
         )
-        wanted = keeper.request.audio_format
+        every = [each for files in encoded for each in files]
         return ZipDelivery(
             filename=plan.filename,
             size_bytes=size_bytes,
-            audio_format=wanted,
-            sent=difference(wanted, [each for files in encoded for each in files]),
+            audio_format=every[0].format,
+            sent=difference(keeper.request.audio_format, every),
         )
 
 

@@ -23,6 +23,7 @@ from bot.engine.model_declaration import (
     WebFile,
 )
 from bot.engine.weights import Weights, sha256_of
+from storage.files.ownership import why_unusable
 
 _WASM = re.compile(rb"data:application/octet-stream;base64,([A-Za-z0-9+/=]+)")
 _STRETCH_LICENCE = """\
@@ -175,7 +176,7 @@ def _told_when_full(model: PinnedFile, models_dir: Path) -> Iterator[None]:
     except OSError as exc:
         if exc.errno in DISK_FULL:
             raise ModelUnavailable(_full(model, models_dir)) from exc
-        raise ModelUnavailable(f"{models_dir} cannot be written: {exc.strerror}.") from exc
+        raise ModelUnavailable(why_unusable(models_dir, exc)) from exc
 
 
 def _full(model: PinnedFile, models_dir: Path) -> str:

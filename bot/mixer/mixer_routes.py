@@ -24,6 +24,9 @@ from storage.stores.job_store import JobStore
 PACK_WITHIN_S: Final = 5.0
 """How long a request waits for a pack that is being made."""
 TRANSFER_WITHIN_S: Final = 60.0
+TRANSFERS_A_SONG: Final = 50
+"""The limit of transfers per song: half of the connections, so that others have theirs."""
+FULL_WAIT_S: Final = 1.0
 PREFIX: Final = f"/{LinkKind.MIXER}"
 ROBOTS: Final = "User-agent: *\nDisallow: /\n"
 
@@ -176,7 +179,10 @@ class MixerRoutes:
         return web.json_response(self._manifests.farewell(job), status=410, headers=_DATA)
 
     def _slow_down(self, job: Job) -> None:
-        if wait_s := self._rate.wait_s(job.id):
+        wait_s = self._rate.wait_s(job.id)
+        if self._open_transfers.of(job.id) >= TRANSFERS_A_SONG:
+            wait_s = max(wait_s, FULL_WAIT_S)
+        if wait_s:
             raise web.HTTPTooManyRequests(headers={**_DATA, "Retry-After": _seconds(wait_s)})
 
 

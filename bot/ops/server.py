@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from aiohttp import web
 
+from bot.domain.errors import StoreUnavailable
+
 log = logging.getLogger(__name__)
 
 Check = Callable[[], Awaitable[dict[str, bool]]]
@@ -152,6 +154,8 @@ async def _log_failures(request: web.Request, handler: Handler) -> web.StreamRes
         return await handler(request)
     except (web.HTTPException, ConnectionError):
         raise
+    except StoreUnavailable as exc:  # which what waits for the store logs
+        raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from exc
     except Exception as exc:
         log.exception("a request could not be answered")
         raise web.HTTPInternalServerError from exc

@@ -106,11 +106,19 @@ class JobStore:
         return next(self._readable(await self._db.read(sql.BY_ID, (job_id,))), None)
 
     async def with_attempts(self, job_id: JobId) -> JobWithAttempts | None:
-        """Return the job and its attempts in order of submission, from one snapshot."""
+        """Return the job and its attempts in order of submission, from one snapshot.
+
+        Skips a job with an attempt that this version cannot read, because an unknown submit would
+        be repeated.
+        """
         rows = await self._db.read(sql.WITH_ATTEMPTS, (job_id,))
         if not rows:
             return None
-        return JobWithAttempts(job_of(rows[0]), list(_attempts_beside(rows)))
+        try:
+            return JobWithAttempts(job_of(rows[0]), list(_attempts_beside(rows)))
+        except UnreadableRow as exc:
+            self._unreadable.skip(job_id, exc)
+            return None
 
     async def of_interaction(self, interaction_id: int) -> Job | None:
         """Return the interaction's job."""

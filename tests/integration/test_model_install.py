@@ -99,7 +99,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(index, tmp_path, console):
 
 def test_a_directory_that_cannot_be_written_is_said_in_a_sentence(tmp_path, console):
     (tmp_path / "models").write_text("a file in its place")
-    with pytest.raises(ModelUnavailable, match="cannot be written"):
+    with pytest.raises(ModelUnavailable, match="models is a file where a folder is needed"):
         fetch(SPLEETER, tmp_path / "models", console)
 
 

@@ -1,5 +1,6 @@
 """A server for the mixer page alone, and finished jobs for it to play."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from yarl import URL
 from bot.accounts.disk_guard import DiskGuard
 from bot.audio.child import master
 from bot.audio.child.waveform import TAG, Gauge
+from bot.audio.pack_tasks import PackCodec, pack_name
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tools import AudioTools
 from bot.domain.job import Job, State
@@ -85,6 +87,7 @@ class MixerServer:
         )
         self.base_url = ""
         self.session: aiohttp.ClientSession
+        self._readers: list[asyncio.StreamReader] = []  # else their connections end
 
     async def put(
         self,
@@ -109,6 +112,17 @@ class MixerServer:
     async def get(self, url: str) -> tuple[int, bytes, CIMultiDictProxy[str]]:
         async with self.session.get(URL(url, encoded=True), allow_redirects=False) as answer:
             return answer.status, await answer.read(), answer.headers
+
+    async def hold(self, job: Job, url: str) -> asyncio.StreamWriter:
+        """Request a pack that fills all buffers, and read only the response's head."""
+        folder = await self.files.packs_folder(job.id)
+        (folder / pack_name(0, PackCodec.FLAC)).write_bytes(b"x" * 50_000_000)
+        where = URL(url)
+        reader, writer = await asyncio.open_connection(where.host, where.port, limit=1)
+        writer.write(f"GET {where.raw_path}0.flac HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        await reader.readexactly(1)
+        self._readers.append(reader)
+        return writer
 
     async def delete(self, job: Job) -> None:
         """Delete a job's stems as its user can."""

@@ -25,7 +25,7 @@ def zip_card(job: Job, made: ZipDelivery) -> Card:
         summary(job, made.audio_format),
         rendition_line(job.request.rendition),
         analysis_line(job.heard) if job.heard else None,
-        *zip_lines(made),
+        *zip_lines(job, made),
     )
     return Card(
         title=title_of(job),
@@ -42,16 +42,17 @@ def songs_zip_card(songs: Sequence[Job], made: ZipDelivery) -> Card:
     recipe = gettext(RECIPES[songs[0].request.recipe])
     return Card(
         title=gettext(batch_texts.TITLE, count=len(songs), recipe=recipe),
-        lines=(*titles, *zip_lines(made)),
+        lines=(*titles, *zip_lines(songs[0], made)),
         tone=Tone.DONE,
         plain=gettext(messages.PLAIN_RESULT),
     )
 
 
-def zip_lines(made: ZipDelivery) -> tuple[str, ...]:
+def zip_lines(asked: Job, made: ZipDelivery) -> tuple[str, ...]:
     """Return lines on how the file differs from the request, and its link if it is not attached."""
+    wanted = FORMATS[asked.request.audio_format]
     lines = []
-    if made.sent and (difference := messages.sent(made.sent, FORMATS[made.audio_format])):
+    if made.sent and (difference := messages.sent(made.sent, wanted)):
         lines.append(difference)
     if made.url:
         label = gettext(labels.ZIP_LINK, size=max(1, round(made.size_bytes / _MIB)))

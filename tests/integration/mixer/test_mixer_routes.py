@@ -17,6 +17,7 @@ import pytest_asyncio
 from bot.audio.tools import AudioTools
 from bot.domain.job import JobId, State
 from bot.domain.recipes import Recipe, Stem
+from bot.mixer import mixer_routes
 from tests.support import audio_files
 from tests.support.mixer_server import MixerServer, open_mixer
 
@@ -254,6 +255,21 @@ async def test_one_address_has_so_many_requests_at_a_time_and_others_theirs(
         assert (await mixer.get(f"{other}0.opus"))[0] == HTTPStatus.OK
         mixer.clock.move(seconds=10)
         assert (await mixer.get(f"{url}0.opus"))[0] == HTTPStatus.OK
+
+
+async def test_listeners_of_one_song_leave_connections_to_others(
+    tmp_path: Path, audio: AudioTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mixer_routes, "TRANSFERS_A_SONG", 2)
+    async with open_mixer(tmp_path, audio=audio) as mixer:
+        job, url = await mixer.put(STEMS)
+        _, other = await mixer.put(STEMS)
+        held = [await mixer.hold(job, url) for _ in range(2)]
+        status, _, headers = await mixer.get(f"{url}0.flac")
+        assert (status, headers["Retry-After"]) == (HTTPStatus.TOO_MANY_REQUESTS, "1")
+        assert (await mixer.get(f"{other}0.opus"))[0] == HTTPStatus.OK
+        for writer in held:
+            writer.transport.abort()
 
 
 async def test_assets_may_be_cached_for_ever_and_are_found_from_the_document(

@@ -31,7 +31,9 @@ class RatedAudio(FakeAudio):
 
     async def encode(self, stem: Path, into: Path, **asked: Any) -> Encoded:
         most = asked["max_bytes"]
-        sizes: list[tuple[int, int | None]] = [(int(self.duration_s * 88_200), None)]
+        pcm = int(self.duration_s * 176_400)
+        is_wav = asked["format"] is AudioFormat.WAV
+        sizes: list[tuple[int, int | None]] = [(pcm if is_wav else pcm // 2, None)]
         if asked["format"] is AudioFormat.MP3:
             sizes = [(int(rate / 8 * self.duration_s), rate) for rate in RATES]
         for size_bytes, bit_rate in sizes:
@@ -106,6 +108,26 @@ async def test_the_file_gets_smaller_each_time_discord_refuses_it(tmp_path: Path
             (await zipped(harness, job, shrinks=shrinks))[0].size_bytes for shrinks in range(2)
         ]
         assert sizes[1] <= LIMIT * 0.6 < sizes[0]
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {**PUBLIC, "delivery": "files"}], ids=["without links", "links as a last way"]
+)
+async def test_a_wav_that_is_too_large_is_flac_where_that_fits(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    async with split(tmp_path, minutes=0.25, **settings) as (harness, job):
+        made, content = await zipped(harness, job.asked_as(audio_format=AudioFormat.WAV))
+        assert (made.audio_format, made.sent) == (AudioFormat.FLAC, DeliveryDifference.FLAC_INSTEAD)
+        assert sum(name.endswith(".flac") for name in content) == 6
+        assert not any(name.endswith(".wav") for name in content)
+
+
+async def test_a_wav_that_is_too_large_is_linked_where_links_are(tmp_path: Path) -> None:
+    async with split(tmp_path, minutes=0.25, **PUBLIC) as (harness, job):
+        made, _ = await zipped(harness, job.asked_as(audio_format=AudioFormat.WAV))
+        assert made.url is not None
+        assert made.url.endswith("/all-wav.plain.zip")
 
 
 async def test_what_does_not_fit_is_refused_without_links(tmp_path: Path) -> None:

@@ -19,6 +19,10 @@ from bot.domain.titles import (
     title_of,
 )
 
+SUFFIXES = """
+aac ac3 aifc amr ape au avi caf flv m4a m4b m4v mka mp2 oga rf64 3gp tta ts w64 wave weba wv
+"""
+
 
 @pytest.mark.parametrize(
     ("filename", "title"),
@@ -114,9 +118,10 @@ def test_a_file_name_is_cut_at_a_letters_end() -> None:
     assert name == SINGER * 15 + " (Vocals).mp3"
 
 
-@pytest.mark.parametrize("name", ["a.oga", "B.M4A", "c.caf", "d.avi", "e.ts", "f.weba", "g.3gp"])
-def test_names_of_songs_end_in_many_ways(name: str) -> None:
-    assert has_song_suffix(name)
+@pytest.mark.parametrize("suffix", SUFFIXES.split())
+def test_names_of_songs_end_in_many_ways(suffix: str) -> None:
+    assert has_song_suffix(f"song.{suffix}")
+    assert has_song_suffix(f"SONG.{suffix.upper()}")
 
 
 @pytest.mark.parametrize("name", ["Vol.2", "notes.txt", "mp3", "a.", "", "mp3.zip"])

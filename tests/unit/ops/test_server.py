@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.domain.errors import StoreUnavailable
 from bot.ops.server import (
     AddressUnavailable,
     HttpServer,
@@ -99,6 +100,17 @@ async def test_unexpected_failure_is_logged_without_the_address(
         assert await status(port, "/r/broken") == HTTPStatus.INTERNAL_SERVER_ERROR
     [record] = [each for each in caplog.records if each.name == "bot.ops.server" and each.exc_info]
     assert "/r/broken" not in record.getMessage()
+
+
+async def test_a_store_that_is_away_is_no_unexpected_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scrape() -> bytes:
+        raise StoreUnavailable("locked")
+
+    async with serving(ops_application(check=Monitored().check, scrape=scrape)) as port:
+        assert await status(port, "/metrics") == HTTPStatus.SERVICE_UNAVAILABLE
+    assert not [each for each in caplog.records if each.exc_info]
 
 
 async def until_closed(reader: asyncio.StreamReader) -> bytes:

@@ -98,6 +98,20 @@ async def test_unreadable_attempt_is_never_taken_for_none(db: Database, jobs: Jo
     assert [attempt.job_id for attempt in await jobs.left_open()] == [other.id]
 
 
+async def test_a_job_with_an_unreadable_attempt_is_left_as_it_is(
+    db: Database, jobs: JobStore, caplog: pytest.LogCaptureFixture
+):
+    job = await lead(jobs, State.PROCESSING)
+    await jobs.record(an_attempt(job))
+    await db.write(lambda conn: conn.execute("UPDATE attempts SET files = '7'"))
+
+    for _ in range(2):
+        assert await jobs.with_attempts(job.id) is None
+    assert jobs.unreadable == 1
+    [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert line.getMessage().startswith(f"{job.id} is left as it is")
+
+
 async def test_server_rule_of_another_version_leaves_that_choice_open(db: Database):
     store = GuildStore(db=db, clock=StillClock())
     rules = GuildRules(recipe=Recipe.VOCALS, is_private=True)

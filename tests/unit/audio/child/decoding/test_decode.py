@@ -39,6 +39,14 @@ def test_the_name_of_a_file_does_not_matter(tmp_path, decoded):
     assert told.container == "flac"
 
 
+@pytest.mark.parametrize("box", [b"free", b"skip", b"pnot", b"wide"])
+def test_a_mov_may_start_with_any_box(tmp_path, decoded, box):
+    source = audio_files.write(tmp_path / "a.mov", "mov", "pcm_s16le")
+    source.write_bytes(source.read_bytes().replace(b"ftyp", box, 1))
+    told, _ = decoded(source)
+    assert told.duration_s == pytest.approx(1.0, abs=0.01)
+
+
 def test_audio_is_taken_out_of_a_video(tmp_path, decoded):
     told, samples = decoded(audio_files.write(tmp_path / "clip.mp4", "mp4", "aac", video=True))
     assert told.codec == "aac"
