@@ -22,6 +22,7 @@ from bot.ops.metrics import render_work
 from bot.ops.server import HttpServer, ProcessState, ops_application
 from bot.processes.confinement import hide_memory
 from bot.providers.interface import Provider
+from bot.workers.failure_streak import FailureStreak
 from bot.workers.presence import Presence, describe, slots_of
 from bot.workers.scratch import scratch_folder
 from bot.workers.separator import Separator
@@ -138,18 +139,22 @@ async def _opened(
     db = await retry_write(lambda: open_migrated(places.address), what="the start")
     stack.push_async_callback(db.close)
     await retry_write(places.objects.check, what="the start")
+    separations = Separations(db=db)
+    streak = FailureStreak(separations=separations, worker=me.id)
     separator = Separator(
-        separations=Separations(db=db),
+        separations=separations,
         objects=places.objects,
         providers=providers,
         scratch=scratch,
         worker=me.id,
+        streak=streak,
     )
     presence = Presence(workers=LivingWorkers(db=db), worker=me)
     opened = _Worker(
         url=places.address.secret,
         providers=providers,
         separator=separator,
+        streak=streak,
         presence=presence,
         stopping=stopping,
     )
@@ -175,6 +180,7 @@ class _Worker:
     url: str
     providers: Sequence[Provider]
     separator: Separator
+    streak: FailureStreak
     presence: Presence
     stopping: asyncio.Event
 
@@ -196,6 +202,7 @@ class _Worker:
         self.separator.on_failure(usable.after_failure)
         tasks = [
             asyncio.create_task(supervised(self.presence.keep, name="presence")),
+            asyncio.create_task(supervised(self.streak.follow, name="failures in a row")),
             asyncio.create_task(supervised(usable.follow, name="usable models")),
         ]
         try:
@@ -214,12 +221,13 @@ class _Worker:
         await working
 
     async def check(self) -> dict[str, bool]:
-        """Return whether the database accepts this worker's row."""
-        return {"store": self.presence.is_recorded}
+        """Return whether the database accepts this worker's row, and whether any model works."""
+        is_usable = len(self.separator.troubles()) < len(self.separator.models)
+        return {"store": self.presence.is_recorded, "models": is_usable}
 
     async def scrape(self) -> bytes:
         """Return the metrics."""
-        return render_work(self.separator.counts)
+        return render_work(self.separator.counts, is_paused=self.streak.is_paused)
 
     def state(self) -> ProcessState:
         """Return whether songs are still taken."""

@@ -48,7 +48,7 @@ class SharedScrape:
             return self._made[1]
 
 
-def render_work(counts: WorkCounts) -> bytes:
+def render_work(counts: WorkCounts, *, is_paused: bool) -> bytes:
     """Return the scrape of a worker, counted since its start."""
     registry = CollectorRegistry()
     counter = Counter(
@@ -63,6 +63,12 @@ def render_work(counts: WorkCounts) -> bytes:
         "stemcord_worker_running", "Separations under way in this worker.", registry=registry
     )
     gauge.set(counts.under_way)
+    paused = Gauge(
+        "stemcord_worker_paused",
+        "Whether this worker takes no songs, because several in a row failed on it.",
+        registry=registry,
+    )
+    paused.set(is_paused)
     return generate_latest(registry)
 
 

@@ -5,7 +5,7 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -48,6 +48,14 @@ def _device_of(provider: Provider) -> str:
     return "cpu" if declared is None else declared.device_name
 
 
+def _in_words(troubles: Mapping[str, str]) -> str | None:
+    """Return the troubles like `scnet, spleeter: the engine is paused`."""
+    names: dict[str, list[str]] = {}
+    for name, trouble in troubles.items():
+        names.setdefault(trouble, []).append(name)
+    return "; ".join(f"{', '.join(each)}: {why}" for why, each in names.items()) or None
+
+
 class Presence:
     """Keeps a worker's row up to date."""
 
@@ -68,11 +76,17 @@ class Presence:
         await retry_write(lambda: self._workers.arrive(self._worker), what="the worker")
         self._written_at = time.monotonic()
 
-    async def offer(self, models: Iterable[Model]) -> None:
-        """Say that these models can be used now, waiting for the database."""
-        models = tuple(models)
+    async def offer(self, models: Sequence[Model], *, troubles: Mapping[str, str]) -> None:
+        """Say which of these models can be used now, waiting for the database.
+
+        `troubles` are the names of the others, with the reasons. They stay declared, so that their
+        songs wait.
+        """
         self._worker = replace(
-            self._worker, models=encode_models(models), slots=self._slots if models else 0
+            self._worker,
+            models=encode_models(models, withdrawn=troubles),
+            slots=self._slots if len(troubles) < len(models) else 0,
+            trouble=_in_words(troubles),
         )
         await retry_write(lambda: self._workers.seen(self._worker), what="the worker")
         self._written_at = time.monotonic()

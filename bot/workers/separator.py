@@ -39,6 +39,7 @@ from bot.providers.interface import (
     Source,
 )
 from bot.workers.counts import Outcome, WorkCounts
+from bot.workers.failure_streak import FailureStreak
 from storage.database.write_retry import retry_write
 from storage.objects.object_store import ObjectStore
 from storage.work_queue.separations import (
@@ -50,6 +51,8 @@ from storage.work_queue.separations import (
 
 log = logging.getLogger(__name__)
 
+_OWN_FAULTS: Final = frozenset({SeparationError.FAILED, SeparationError.SONG_MISSING})
+"""Errors that may be due to this worker, without a known trouble with its model."""
 ADVANCE_EVERY_S: Final = 1.0
 """The minimum time between two records of the progress."""
 
@@ -93,9 +96,11 @@ class Separator:
         providers: Sequence[Provider],
         scratch: Path,
         worker: str,
+        streak: FailureStreak,
     ) -> None:
         """`scratch` is a folder of this process alone, and `worker` its id."""
         self._separations = separations
+        self._streak = streak
         self._objects = objects
         self._models = {
             model.name: (provider, model)
@@ -115,6 +120,8 @@ class Separator:
 
     def troubles(self) -> Mapping[str, str]:
         """Return the names of the models that cannot be used at the moment, and why."""
+        if (trouble := self._streak.trouble) is not None:
+            return dict.fromkeys(self._models, trouble)
         troubles = {
             name: provider.trouble_with(model)
             for name, (provider, model) in self._models.items()
@@ -168,8 +175,6 @@ class Separator:
             return await self._finish(ours, await self._results(work))
         except _GaveUp as exc:
             log.warning("%s failed: %s: %s", ours.key, exc.error, exc)
-            if self._on_failure is not None:
-                await self._on_failure()
             return await self._fail(ours, exc.error)
         except _Ended:
             return Outcome.DROPPED
@@ -280,6 +285,7 @@ class Separator:
                 raise _Ended
 
     async def _finish(self, ours: Separation, files: Mapping[Stem, str]) -> Outcome:
+        self._streak.end()
         is_first = await retry_write(
             lambda: self._separations.finish(ours, files), what=f"the result of {ours.key}"
         )
@@ -290,6 +296,10 @@ class Separator:
         return Outcome.DROPPED
 
     async def _fail(self, ours: Separation, error: SeparationError) -> Outcome:
+        if error in _OWN_FAULTS and ours.model not in self.troubles():
+            await self._streak.add(ours.key.job_id)
+        if self._on_failure is not None:
+            await self._on_failure()
         await retry_write(
             lambda: self._separations.fail(ours, error), what=f"the end of {ours.key}"
         )

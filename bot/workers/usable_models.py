@@ -60,5 +60,5 @@ class UsableModels:
         if not usable:
             log.error("no model can be used, so no songs are taken")
         self._take_only(model.name for model in usable)
-        await self._presence.offer(usable)
+        await self._presence.offer(self._separator.models, troubles=now)
         return True

@@ -17,6 +17,19 @@ SELECT
 """
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('stemcord doctor', %s)) AS is_ours"
 
+# Before the migration, or without the right to read them, no troubles are known.
+_HAS_TROUBLES = """
+SELECT EXISTS (
+    SELECT 1 FROM information_schema.columns
+    WHERE table_schema = current_schema() AND table_name = 'workers' AND column_name = 'trouble'
+) AS is_so
+"""
+_TROUBLES = """
+SELECT name, trouble FROM workers
+WHERE trouble IS NOT NULL AND seen_at >= extract(epoch FROM now()) - 15
+ORDER BY name, id
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerReport:
@@ -37,7 +50,16 @@ def report_on(url: str) -> ServerReport:
             version=str(one.info.parameter_status("server_version")).split()[0],
             place=f"{one.info.host}/{one.info.dbname}",
             problems=tuple(_problems(one, other)),
+            notes=tuple(troubles_of_workers(one)),
         )
+
+
+def troubles_of_workers(conn: psycopg.Connection[Any]) -> Iterator[str]:
+    """Return what running workers cannot do at the moment, as sentences for the operator."""
+    [row] = conn.execute(_HAS_TROUBLES).fetchall()
+    if row["is_so"]:
+        for worker in conn.execute(_TROUBLES).fetchall():
+            yield f"The worker {worker['name']} has trouble with {worker['trouble']}"
 
 
 def session(url: str) -> psycopg.Connection[sessions.PostgresRow]:

@@ -6,7 +6,12 @@ from typing import Any, Final
 import psycopg
 
 from storage.database import postgres_sessions as sessions
-from storage.database.postgres_report import ServerReport, holds_locks, session
+from storage.database.postgres_report import (
+    ServerReport,
+    holds_locks,
+    session,
+    troubles_of_workers,
+)
 from storage.database.postgres_schema import NUMBER, VERSION
 from storage.database.schema import postgres_migrations
 
@@ -84,6 +89,7 @@ def _problems(conn: psycopg.Connection[Any]) -> Iterator[str]:
 
 
 def _notes(conn: psycopg.Connection[Any]) -> Iterator[str]:
+    yield from troubles_of_workers(conn)
     readable = {row["tablename"] for row in conn.execute(_READABLE).fetchall()}
     if others := sorted(readable - TABLES.keys()):
         yield (

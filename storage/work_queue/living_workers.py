@@ -16,11 +16,11 @@ REMEMBERED_S: Final = 30 * 86_400.0
 
 _NOW = "CAST(extract(epoch FROM now()) AS bigint)"
 _SEEN = f"""
-INSERT INTO workers (id, name, version, models, slots, device, seen_at)
-VALUES (:id, :name, :version, :models, :slots, :device, {_NOW})
+INSERT INTO workers (id, name, version, models, slots, device, trouble, seen_at)
+VALUES (:id, :name, :version, :models, :slots, :device, :trouble, {_NOW})
 ON CONFLICT (id) DO UPDATE SET
     models = excluded.models, slots = excluded.slots, device = excluded.device,
-    seen_at = excluded.seen_at
+    trouble = excluded.trouble, seen_at = excluded.seen_at
 """  # noqa: S608 - made of constants
 # A worker that was started again has a new id.
 _FORGET = f"""
@@ -29,7 +29,9 @@ WHERE (name = :name AND seen_at < {_NOW} - {LIVING_S:.0f})
     OR seen_at < {_NOW} - {REMEMBERED_S:.0f}
 """  # noqa: S608 - made of constants
 _KNOWN = f"""
-SELECT id, name, version, models, slots, device, seen_at >= {_NOW} - {LIVING_S:.0f} AS is_living
+SELECT
+    id, name, version, models, slots, device, trouble,
+    seen_at >= {_NOW} - {LIVING_S:.0f} AS is_living
 FROM workers
 WHERE seen_at >= {_NOW} - {REMEMBERED_S:.0f}
 ORDER BY seen_at DESC, id
@@ -48,6 +50,8 @@ class WorkerRow:
     slots: int
     """The number of songs that it separates at once; 0 while it drains."""
     device: str
+    trouble: str | None = None
+    """Why it takes no songs, or none for some models."""
     is_living: bool = True
 
 
@@ -88,6 +92,7 @@ def _values(worker: WorkerRow) -> Values:
         "models": worker.models,
         "slots": worker.slots,
         "device": worker.device,
+        "trouble": worker.trouble,
     }
 
 
@@ -99,5 +104,6 @@ def _worker(row: Row) -> WorkerRow:
         models=row["models"],
         slots=row["slots"],
         device=row["device"],
+        trouble=row["trouble"],
         is_living=row["is_living"],
     )

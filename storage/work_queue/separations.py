@@ -42,6 +42,14 @@ INSERT INTO separations (
 """  # noqa: S608 - made of constants
 _GET = f"SELECT {_COLUMNS} FROM separations WHERE {_KEY}"  # noqa: S608 - made of constants
 _DECLARED = f"SELECT declared FROM separations WHERE {_KEY}"  # noqa: S608 - made of constants
+# The rows of a job's failed attempts are kept until it needs no further one.
+_FAILED_ELSEWHERE = """
+SELECT EXISTS (
+    SELECT 1 FROM separations
+    WHERE job_id = :job_id AND state = 'failed' AND worker <> :worker
+        AND error IN ('failed', 'killed_workers', 'song_missing')
+) AS is_so
+"""
 _END_EARLIER = f"""
 UPDATE separations SET state = 'cancelled', updated_at = {_NOW}
 WHERE job_id = :job_id AND number <= :number AND {_OPEN}
@@ -257,6 +265,12 @@ class Separations:
         """Return the declaration of a separation's model, or an empty list in JSON."""
         rows = await self._db.read(_DECLARED, key.values())
         return str(rows[0]["declared"]) if rows else "[]"
+
+    async def has_failed_elsewhere(self, job_id: JobId, *, worker: str) -> bool:
+        """Return whether a job's song has failed on another worker, not for a lack there."""
+        values = {"job_id": job_id, "worker": worker}
+        [row] = await self._db.read(_FAILED_ELSEWHERE, values)
+        return bool(row["is_so"])
 
     async def cancel(self, key: SeparationKey) -> None:
         """End a separation, if it is open, and stop its worker. Safe to repeat."""

@@ -1,7 +1,8 @@
 """A worker whose provider only waits: `python -m tests.support.waiting_worker`.
 
 WAIT_S is the time for a song, WAIT_MODELS are the names of the models, and WAIT_DAMAGED those whose
-files cannot be loaded. A song that begins with POISON kills the worker.
+files cannot be loaded. The first WAIT_FAILS songs fail. A song that begins with POISON kills the
+worker.
 """
 
 import asyncio
@@ -37,8 +38,11 @@ STEMS: Final = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
 class Waiting:
     """Returns the song itself as every stem, after a while."""
 
-    def __init__(self, *, wait_s: float, models: Sequence[str], damaged: Sequence[str]) -> None:
+    def __init__(
+        self, *, wait_s: float, models: Sequence[str], damaged: Sequence[str], fails: int
+    ) -> None:
         self._wait_s = wait_s
+        self._fails = fails
         self._damaged = damaged
         self._found_damaged: set[str] = set()
         self._calls: dict[RemoteRef, tuple[float, Call, Source]] = {}
@@ -75,6 +79,9 @@ class Waiting:
         if call.model.name in self._damaged:
             self._found_damaged.add(call.model.name)
             return Failed("the model cannot be loaded")
+        if self._fails:
+            self._fails -= 1
+            return Failed("it is told to")
         return Finished(tuple(RemoteFile(ref, stem) for stem in sorted(call.model.stems)))
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:
@@ -93,7 +100,8 @@ async def build(settings: Settings) -> Sequence[Provider]:
     models = os.environ.get("WAIT_MODELS", "spleeter").split(",")
     damaged = os.environ.get("WAIT_DAMAGED", "").split(",")
     wait_s = float(os.environ.get("WAIT_S", "0"))
-    return (Waiting(wait_s=wait_s, models=models, damaged=damaged),)
+    fails = int(os.environ.get("WAIT_FAILS", "0"))
+    return (Waiting(wait_s=wait_s, models=models, damaged=damaged, fails=fails),)
 
 
 if __name__ == "__main__":

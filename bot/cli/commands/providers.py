@@ -25,7 +25,7 @@ from bot.net.downloads import Downloads
 from bot.providers.interface import Capabilities
 from bot.providers.registry import ProviderSet
 from bot.providers.self_hosted import local, studio, workers
-from bot.providers.self_hosted.workers import offered_by
+from bot.providers.self_hosted.workers import usable_by
 from bot.scheduling.plans import Plan, plan
 from storage.database.opening import Address, PostgresUrl, open_reader
 from storage.stores import vendor_spending
@@ -165,9 +165,11 @@ def _money(usage: ProviderUsage) -> tuple[str, str, str]:
 
 def _workers(known: Sequence[WorkerRow]) -> str:
     serving = [worker for worker in known if worker.is_living and worker.slots]
-    names = ", ".join(model.name for model in offered_by(serving)) or "no model"
+    names = ", ".join(model.name for model in usable_by(serving)) or "no model"
     slots = sum(worker.slots for worker in serving)
-    return f"Workers: {len(serving)} running, for {slots} songs at once, with {names}"
+    lines = [f"Workers: {len(serving)} running, for {slots} songs at once, with {names}"]
+    lines += [f"{each.name}: {each.trouble}" for each in known if each.is_living and each.trouble]
+    return "\n".join(lines)
 
 
 def _total(usage: Mapping[str, ProviderUsage], cap: int | None) -> str:

@@ -1,19 +1,28 @@
 """Declarations of models as JSON, in which workers tell bots what they can separate."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any, Final
 
 from bot.domain.recipes import Stem
 from bot.providers.interface import Model
 
 _SETS: Final = ("stems", "may_add")
+_WITHDRAWN: Final = "withdrawn"
 _CLAIMS: Final = ("sums_to_song", "sums_to_instrumental", "subtractable", "is_basic")
 
 
-def encode_models(models: Iterable[Model]) -> str:
-    """Return the declarations as JSON, in order."""
-    return json.dumps([_fields(model) for model in models])
+def encode_models(models: Iterable[Model], *, withdrawn: Container[str] = ()) -> str:
+    """Return the declarations as JSON, in order.
+
+    The names in `withdrawn` are of models that cannot be used at the moment.
+    """
+    return json.dumps(
+        [
+            {**_fields(model), **({_WITHDRAWN: True} if model.name in withdrawn else {})}
+            for model in models
+        ]
+    )
 
 
 def decode_models(text: str) -> tuple[Model, ...]:
@@ -21,12 +30,23 @@ def decode_models(text: str) -> tuple[Model, ...]:
 
     Fields that it does not know are ignored.
     """
+    found = map(_model, _declared(text))
+    return tuple(model for model in found if model is not None)
+
+
+def usable_models(text: str) -> tuple[Model, ...]:
+    """Return those of the declared models that can be used."""
+    usable = (fields for fields in _declared(text) if not fields.get(_WITHDRAWN))
+    return tuple(model for model in map(_model, usable) if model is not None)
+
+
+def _declared(text: str) -> list[dict[str, Any]]:
     try:
         declared = json.loads(text)
     except (ValueError, RecursionError):
-        return ()
-    found = map(_model, declared if isinstance(declared, list) else ())
-    return tuple(model for model in found if model is not None)
+        return []
+    found = declared if isinstance(declared, list) else ()
+    return [fields for fields in found if isinstance(fields, dict)]
 
 
 def _fields(model: Model) -> dict[str, Any]:
@@ -35,8 +55,8 @@ def _fields(model: Model) -> dict[str, Any]:
     return {"name": model.name, **sets, **claims}
 
 
-def _model(fields: Any) -> Model | None:
-    if not (isinstance(fields, dict) and isinstance(name := fields.get("name"), str)):
+def _model(fields: dict[str, Any]) -> Model | None:
+    if not isinstance(name := fields.get("name"), str):
         return None
     try:
         stems, may_add = (frozenset(map(Stem, fields.get(each, ()))) for each in _SETS)

@@ -36,7 +36,11 @@ from bot.providers.interface import (
     Running,
     Source,
 )
-from bot.providers.self_hosted.declared_models import decode_models, encode_models
+from bot.providers.self_hosted.declared_models import (
+    decode_models,
+    encode_models,
+    usable_models,
+)
 from storage.objects.object_store import ObjectStore
 from storage.work_queue.living_workers import LivingWorkers, WorkerRow
 from storage.work_queue.separations import (
@@ -124,7 +128,7 @@ class Workers:
         """Read once which workers there are. Raises StoreUnavailable."""
         known = await self._living.known()
         serving = [worker for worker in known if worker.is_living and worker.slots]
-        reachable = [model.name for model in offered_by(serving)]
+        reachable = [model.name for model in usable_by(serving)]
         # A recipe is served by the first model that can make it, so living workers' come first.
         models = sorted(offered_by(known), key=lambda model: model.name not in reachable)
         self._slots = sum(worker.slots for worker in serving)
@@ -246,8 +250,17 @@ def offered_by(workers: Iterable[WorkerRow]) -> Sequence[Model]:
 
     Models of basic quality come last, so that they serve only what no other model can make.
     """
+    return _each_once(map(decode_models, sorted({worker.models for worker in workers})))
+
+
+def usable_by(workers: Iterable[WorkerRow]) -> Sequence[Model]:
+    """Return those of their models that can be used now, in the same order."""
+    return _each_once(map(usable_models, sorted({worker.models for worker in workers})))
+
+
+def _each_once(declared: Iterable[Iterable[Model]]) -> Sequence[Model]:
     found: dict[str, Model] = {}
-    for declared in sorted({worker.models for worker in workers}):
-        for model in decode_models(declared):
+    for models in declared:
+        for model in models:
             found.setdefault(model.name, model)
     return sorted(found.values(), key=lambda model: model.is_basic)

@@ -85,6 +85,17 @@ async def test_models_of_living_workers_come_first_and_basic_ones_last(
     assert provider.capabilities.concurrency == 3
 
 
+async def test_a_model_that_no_worker_can_use_now_is_offered_all_the_same(
+    farm: Farm, provider: Workers
+):
+    living = LivingWorkers(db=farm.db)
+    both = encode_models([DUO, FINE], withdrawn={"fine four"})
+    await living.arrive(replace(a_worker("here"), models=both))
+    await provider.look()
+    assert provider.capabilities.models == (DUO, FINE)
+    assert [provider.has_worker_for(name) for name in ("duo", "fine four")] == [True, False]
+
+
 def test_the_order_of_models_depends_on_no_clock():
     workers = [a_worker("one", DUO, ROUGH), a_worker("two", FINE)]
     assert offered_by(workers) == offered_by(reversed(workers)) == [DUO, FINE, ROUGH]

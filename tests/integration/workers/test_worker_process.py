@@ -4,6 +4,8 @@ import asyncio
 import json
 import urllib.request
 
+from bot.providers.self_hosted.declared_models import decode_models, usable_models
+from storage.database.postgres_report import report_on
 from storage.work_queue.living_workers import LivingWorkers
 from storage.work_queue.separations import SeparationState
 from tests.integration.workers.farm import Farm
@@ -35,8 +37,8 @@ async def test_a_model_that_cannot_be_loaded_costs_one_song_and_is_offered_no_mo
     async with farm.worker(WAIT_MODELS="scnet,spleeter", WAIT_DAMAGED="scnet") as worker:
         assert (await farm.until_over(first)).state is SeparationState.FAILED
         [row] = await living.known()
-        assert [model["name"] for model in json.loads(row.models)] == ["spleeter"]
-        assert row.slots == 1
+        assert [model.name for model in usable_models(row.models)] == ["spleeter"]
+        assert (row.slots, row.trouble) == (1, "scnet: it is damaged")
         theirs, ours = await farm.submit(model="scnet"), await farm.submit(turn=1)
         assert (await farm.until_over(ours)).state is SeparationState.DONE
         assert (await farm.separations.get(theirs)).state is SeparationState.WAITING  # type: ignore[union-attr]
@@ -48,12 +50,35 @@ async def test_a_worker_without_a_usable_model_takes_nothing_more(farm: Farm):
     async with farm.worker(WAIT_DAMAGED="spleeter", STEMCORD_STOP_GRACE_S="20") as worker:
         assert (await farm.until_over(first)).state is SeparationState.FAILED
         [row] = await LivingWorkers(db=farm.db).known()
-        assert (row.models, row.slots) == ("[]", 0)
+        assert [model.name for model in decode_models(row.models)] == ["spleeter"]
+        assert (usable_models(row.models), row.slots) == ((), 0)
         second = await farm.submit()
         await asyncio.sleep(3)
         assert (await farm.separations.get(second)).state is SeparationState.WAITING  # type: ignore[union-attr]
         worker.tell_to_stop()
         assert await worker.wait() == 0
+
+
+async def test_a_worker_on_which_song_after_song_fails_pauses_and_says_so(farm: Farm):
+    async with farm.worker("broken", WAIT_FAILS="9", STEMCORD_OPS_ADDRESS="127.0.0.1:0") as broken:
+        for _ in range(3):
+            failed = await farm.until_over(await farm.submit())
+            assert (failed.state, failed.error) == (SeparationState.FAILED, "failed")
+        assert "3 songs in a row failed on this worker, so it pauses for" in broken.text
+        [row] = await LivingWorkers(db=farm.db).known()
+        assert [model.name for model in decode_models(row.models)] == ["spleeter"]
+        assert (row.slots, row.trouble) == (0, "spleeter: 3 songs in a row failed here")
+        address = broken.text.split("STEMCORD_OPS_ADDRESS: listening on ")[1].split()[0]
+        assert json.loads(await _page(address, "healthz"))["models"] is False
+        assert "stemcord_worker_paused 1.0" in await _page(address, "metrics")
+        assert list(report_on(farm.url).notes) == [
+            f"The worker {row.name} has trouble with spleeter: 3 songs in a row failed here"
+        ]
+        key = await farm.submit()
+        await asyncio.sleep(3)
+        assert (await farm.separations.get(key)).state is SeparationState.WAITING  # type: ignore[union-attr]
+        async with farm.worker("well"):
+            assert (await farm.until_over(key)).state is SeparationState.DONE
 
 
 async def test_a_waiting_song_that_is_cancelled_is_never_started(farm: Farm):
@@ -117,7 +142,7 @@ async def test_health_and_metrics_tell_the_role_and_the_state(farm: Farm):
     ) as worker:
         await worker.until_logged("is ready")
         address = worker.text.split("STEMCORD_OPS_ADDRESS: listening on ")[1].split()[0]
-        well = {"store": True, "role": "worker", "state": "serving"}
+        well = {"store": True, "models": True, "role": "worker", "state": "serving"}
         assert json.loads(await _page(address, "healthz")) == well
         key = await farm.submit()
         await farm.until_running(key)

@@ -86,8 +86,9 @@ def test_a_workers_metrics_count_what_has_ended_and_what_is_under_way() -> None:
     counts.add(Outcome.DONE)
     counts.add(Outcome.DONE)
     with counts.running():
-        page = metrics.render_work(counts).decode()
+        page = metrics.render_work(counts, is_paused=True).decode()
     assert 'stemcord_worker_separations_total{outcome="done"} 2.0' in page
     assert 'stemcord_worker_separations_total{outcome="failed"} 0.0' in page
     assert "stemcord_worker_running 1.0" in page
+    assert "stemcord_worker_paused 1.0" in page
     assert counts.under_way == 0

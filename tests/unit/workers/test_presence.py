@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.errors import StoreUnavailable
-from bot.providers.self_hosted.declared_models import decode_models
+from bot.providers.self_hosted.declared_models import decode_models, usable_models
 from bot.workers.presence import Presence, describe
 from storage.work_queue.living_workers import WorkerRow
 from tests.support.fakes import TWO_STEMS, FakeProvider
@@ -58,9 +58,21 @@ async def test_a_worker_offers_what_it_can_use_and_takes_nothing_without_any():
     rows, row = Rows(), describe([FakeProvider()], version="0.1")
     presence = Presence(workers=rows, worker=row)  # type: ignore[arg-type] # matches by shape
     four = replace(TWO_STEMS, name="four")
-    for models in ([four], [], [four]):
-        await presence.offer(models)
-        assert decode_models(rows.written[-1].models) == tuple(models)
+    both = [TWO_STEMS, four]
+    for troubles, usable in (
+        ({"two": "cut off"}, (four,)),
+        ({"two": "paused", "four": "paused"}, ()),
+        ({}, (TWO_STEMS, four)),
+    ):
+        await presence.offer(both, troubles=troubles)
+        assert decode_models(rows.written[-1].models) == (TWO_STEMS, four)
+        assert usable_models(rows.written[-1].models) == usable
     await presence.leave()
-    await presence.offer([four])
-    assert [written.slots for written in rows.written] == [row.slots, 0, row.slots, 0, 0]
+    await presence.offer(both, troubles={})
+    assert [(each.slots, each.trouble) for each in rows.written] == [
+        (row.slots, "two: cut off"),
+        (0, "two, four: paused"),
+        (row.slots, None),
+        (0, None),
+        (0, None),
+    ]

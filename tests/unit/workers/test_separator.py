@@ -21,6 +21,7 @@ from bot.domain.recipes import Stem
 from bot.providers.interface import Failed, Lost, Model, Running
 from bot.workers import separator as module
 from bot.workers.counts import Outcome
+from bot.workers.failure_streak import MOST_IN_A_ROW, FailureStreak
 from bot.workers.separator import Separator
 from storage.work_queue.separations import (
     Separation,
@@ -53,6 +54,10 @@ class Row:
         self.now = WAITING
         self.errors: list[Exception] = []
         self.fractions: list[float] = []
+        self.failed_elsewhere: set[JobId] = set()
+
+    async def has_failed_elsewhere(self, job_id: JobId, *, worker: str) -> bool:
+        return job_id in self.failed_elsewhere
 
     def _write(self, **changes: object) -> bool:
         if self.errors:
@@ -121,8 +126,13 @@ def provider() -> FakeProvider:
 
 
 @pytest.fixture
+def streak(row: Row) -> FailureStreak:
+    return FailureStreak(separations=row, worker="w")  # type: ignore[arg-type] # matches by shape
+
+
+@pytest.fixture
 async def separator(
-    row: Row, objects: Objects, provider: FakeProvider, tmp_path: Path
+    row: Row, objects: Objects, provider: FakeProvider, streak: FailureStreak, tmp_path: Path
 ) -> AsyncIterator[Separator]:
     built = Separator(
         separations=row,  # type: ignore[arg-type] # matches by shape
@@ -130,6 +140,7 @@ async def separator(
         providers=[provider],
         scratch=tmp_path,
         worker="w",
+        streak=streak,
     )
     yield built
     assert list(tmp_path.iterdir()) == []
@@ -334,3 +345,70 @@ async def test_troubles_are_told_before_the_failure_is_recorded(
     await separator.separate(KEY)
     assert told == [({"two": "two is cut off"}, SeparationState.RUNNING)]
     assert row.now.state is SeparationState.FAILED
+
+
+async def fails(separator: Separator, row: Row, objects: Objects, *names: str) -> None:
+    """Separate the songs of these jobs, all of which fail."""
+    for name in names:
+        key = SeparationKey(job_id=JobId(name), number=1)
+        row.now = replace(WAITING, key=key)
+        objects.kept[key.song] = b"a song"
+        await separator.separate(key)
+        assert row.now.state is SeparationState.FAILED
+
+
+async def test_no_model_can_be_used_once_too_many_songs_in_a_row_have_failed(
+    separator: Separator, row: Row, objects: Objects, provider: FakeProvider
+):
+    told = []
+
+    async def tell() -> None:
+        told.append((separator.troubles(), row.now.state))
+
+    separator.on_failure(tell)
+    provider.on_poll = [Failed("it hung"), Lost()]
+    await fails(separator, row, objects, "a", "b")
+    objects.errors = [PermissionError(13, "Permission denied")]
+    await fails(separator, row, objects, "c")
+    trouble = {"two": f"{MOST_IN_A_ROW} songs in a row failed here"}
+    assert [troubles for troubles, _ in told] == [{}, {}, trouble]
+    assert {state for _, state in told} == {SeparationState.RUNNING}
+
+
+async def test_songs_that_are_missing_count_as_failures_of_this_worker(
+    separator: Separator, row: Row, objects: Objects
+):
+    objects.errors = [ObjectMissing("song")] * MOST_IN_A_ROW
+    await fails(separator, row, objects, "a", "b", "c")
+    assert separator.troubles()
+
+
+async def test_a_success_between_failures_starts_over(
+    separator: Separator, row: Row, objects: Objects, provider: FakeProvider
+):
+    provider.on_poll = [Failed("it hung")] * 2
+    await fails(separator, row, objects, "a", "b")
+    row.now = WAITING
+    await separator.separate(KEY)
+    assert row.now.state is SeparationState.DONE
+    provider.on_poll = [Failed("it hung")] * 2
+    await fails(separator, row, objects, "c", "d")
+    assert separator.troubles() == {}
+
+
+async def test_failures_because_of_a_model_or_of_memory_do_not_count(
+    separator: Separator, row: Row, objects: Objects, provider: FakeProvider
+):
+    class Damaged(FakeProvider):
+        is_damaged = True
+
+        def trouble_with(self, model: Model) -> str | None:
+            return "it is cut off" if self.is_damaged else None
+
+    provider.__class__ = Damaged
+    provider.on_poll = [Failed("the model cannot be loaded")] * 3
+    await fails(separator, row, objects, "a", "b", "c")
+    Damaged.is_damaged = False
+    provider.on_poll = [Failed("killed", is_starved=True)] * 3
+    await fails(separator, row, objects, "d", "e", "f")
+    assert separator.troubles() == {}

@@ -1,4 +1,4 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -22,8 +22,8 @@ class Worker:
     def troubles(self) -> dict[str, str]:
         return dict(self.now)
 
-    async def offer(self, models: Iterable[Model]) -> None:
-        self.offered.append([model.name for model in models])
+    async def offer(self, models: Sequence[Model], *, troubles: Mapping[str, str]) -> None:
+        self.offered.append([model.name for model in models if model.name not in troubles])
 
     def take_only(self, models: Iterable[str]) -> None:
         self.taken = list(models)

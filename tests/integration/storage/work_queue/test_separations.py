@@ -62,6 +62,21 @@ async def test_a_start_takes_a_new_lease_and_only_the_holder_moves_the_bar(
     assert found.fraction == 0.25
 
 
+async def test_a_song_has_failed_elsewhere_if_another_worker_could_not_do_it(
+    separations: Separations, key: SeparationKey
+):
+    for number, (worker, error) in enumerate(
+        [("ours", SeparationError.FAILED), ("theirs", SeparationError.STARVED)], start=1
+    ):
+        each = replace(key, number=number)
+        await separations.submit(order_of(each))
+        started = await separations.start(each, worker=worker)
+        assert started is not None
+        await separations.fail(started, error)
+    assert not await separations.has_failed_elsewhere(key.job_id, worker="ours")
+    assert await separations.has_failed_elsewhere(key.job_id, worker="theirs")
+
+
 async def test_the_first_result_counts_and_a_later_one_does_not(
     separations: Separations, key: SeparationKey
 ):
