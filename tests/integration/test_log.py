@@ -25,7 +25,7 @@ def run_configured(script: str, *, log_format: str = "console") -> subprocess.Co
 def test_all_goes_to_standard_error_and_talkative_libraries_are_hushed():
     done = run_configured(
         """
-        for name in ("httpx", "httpcore.http11", "aiosqlite"):
+        for name in ("httpx", "httpcore.http11", "aiosqlite", "procrastinate.worker"):
             logging.getLogger(name).info("address and values")
         logging.getLogger("aiohttp.server").error("what a stranger sent")
         logging.getLogger("discord.gateway").debug("frame")

@@ -267,6 +267,20 @@ PLANTS = (
         tests=("tests/integration/processes/test_confinement.py",),
     ),
     Plant(
+        name="children may read the bot's memory",
+        file="bot/cli/run.py",
+        old="    hide_memory()\n",
+        new="",
+        tests=("tests/integration/test_hidden_memory.py",),
+    ),
+    Plant(
+        name="children may leave processes behind",
+        file="bot/processes/fork_server.py",
+        old="        os.killpg(pid, signal.SIGKILL)",
+        new="        os.kill(pid, 0)",
+        tests=("tests/integration/processes/test_fork_server.py",),
+    ),
+    Plant(
         name="the child's word for the length is billed",
         file="bot/audio/tools.py",
         old="if not 0 < decoded.frames == _frames_in(into) <= task.max_frames:",
@@ -314,6 +328,20 @@ PLANTS = (
         old="            self._core.breaker.record_failed_task(attempt.provider, error)\n",
         new="            self._core.breaker.record_success(attempt.provider, Operation.TASK)\n",
         tests=("tests/integration/test_outages.py",),
+    ),
+    Plant(
+        name="a short cooldown takes the cause of a long one",
+        file="bot/scheduling/circuit_breaker.py",
+        old="        if until > record.rests_until:\n",
+        new="        if until > 0:\n",
+        tests=("tests/unit/scheduling/test_circuit_breaker.py",),
+    ),
+    Plant(
+        name="a provider asks for years",
+        file="bot/domain/errors.py",
+        old="retry_after_s = min(retry_after_s, MAX_RETRY_AFTER_S)",
+        new="retry_after_s = max(retry_after_s, 0.0)",
+        tests=("tests/unit/scheduling/test_circuit_breaker.py",),
     ),
     Plant(
         name="a cancelled song's place is free while its vendor works",

@@ -33,6 +33,7 @@ def examine(settings: Settings) -> Sequence[CheckResult]:
         return (
             CheckResult(True, "There is no DISCORD_TOKEN, so this is checked as a worker"),
             *check_machine(settings),
+            *check_studio(settings),
             *check_database(settings),
             *check_object_store(settings),
         )

@@ -83,8 +83,11 @@ async def test_doctor_examines_a_machine_without_a_token_as_a_worker(farm: Farm,
         "STEMCORD_DATABASE_URL": farm.url,
         "STEMCORD_OBJECT_STORE": f"file://{farm.home / 'store'}",
         "STEMCORD_DATA_DIR": str(tmp_path / "data"),
+        "STEMCORD_DEVICE": "cuda",
     }
-    _, said = await run(tmp_path, "doctor", **settings)
+    status, said = await run(tmp_path, "doctor", **settings)
+    assert status == 1
+    assert "FAIL  STEMCORD_DEVICE is cuda, and there is no interpreter" in said
     assert "so this is checked as a worker" in said
     assert "ok    PostgreSQL" in said
     assert "note  This user may read" in said
