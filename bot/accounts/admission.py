@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from bot.domain.errors import Reason, Rejected
 from bot.domain.guilds import Block, GuildRules
-from bot.domain.job import Context, Reply, UserId
+from bot.domain.job import Reply, UserId
 from storage.stores.guild_settings import GuildStore
 from storage.stores.standing import Standing
 
@@ -37,15 +37,17 @@ class GuildAdmission:
         if not rules.allows(reply.channel_id, reply.parent_channel_id):
             raise Rejected(Reason.WRONG_CHANNEL, channel_id=min(rules.channel_ids))
 
-    async def check_block(self, user_id: UserId, guild_id: int | None) -> None:
-        """Raise Rejected if the user is blocked in the server, or everywhere."""
-        _refuse(await self._store.block_of(user_id, guild_id))
+    async def check_person(self, user_id: UserId, reply: Reply) -> None:
+        """Raise Rejected if the user is blocked or the bot may not be used where the reply is."""
+        if not self._is_offered(reply):
+            raise Rejected(Reason.NOT_OFFERED_HERE)
+        _refuse(await self._store.block_of(user_id, reply.guild_id))
 
     def _is_offered(self, reply: Reply) -> bool:
         """Whether the operator allows the bot where the reply is."""
-        if reply.context in (Context.GUILD, Context.GUILD_EPHEMERAL):
-            return not self._allowed_guilds or reply.guild_id in self._allowed_guilds
-        return self._allow_dms
+        if reply.guild_id is None or reply.is_user_install:
+            return self._allow_dms
+        return not self._allowed_guilds or reply.guild_id in self._allowed_guilds
 
 
 def _refuse(block: Block | None) -> None:

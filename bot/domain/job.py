@@ -146,6 +146,9 @@ class Reply:
     size_limit_bytes: int = 10 * 1024 * 1024
     """Discord's `attachment_size_limit` of the interaction: the limit for one file, in bytes."""
     locale: str = "en-US"
+    is_user_install: bool = False
+    """Whether the bot is in the server only through the user. Not stored, since it matters for
+    admission alone."""
 
     @property
     def is_ephemeral(self) -> bool:

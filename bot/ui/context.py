@@ -23,6 +23,7 @@ def reply_of(interaction: discord.Interaction[Any], *, private: bool, now: datet
         token_expires_at=now + TOKEN_LIFETIME,
         size_limit_bytes=interaction.filesize_limit,
         locale=interaction.locale.value,
+        is_user_install=interaction.guild_id is not None and not interaction.is_guild_integration(),
     )
 
 

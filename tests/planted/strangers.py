@@ -24,8 +24,8 @@ STRANGERS = (
     Plant(
         name="a stranger who is blocked renders on",
         file=_PRESENTER,
-        old="check_block(user_id, interaction.guild_id)\n        with self._render_limit.taking(",
-        new="rules(interaction.guild_id)\n        with self._render_limit.taking(",
+        old="await self._check_person(interaction)\n        with self._render_limit.taking(",
+        new="pass\n        with self._render_limit.taking(",
         tests=_STRANGERS,
     ),
     Plant(

@@ -132,8 +132,8 @@ class ResultPresenter:
     ) -> None:
         """Show a rendition to its requester alone, who need not be the job's user.
 
-        Raises Rejected as `show` does, with BLOCKED or BLOCKED_HERE, and with RENDER_LIMIT when
-        they have reached the hour's limit.
+        Raises Rejected as `show` does, with BLOCKED, BLOCKED_HERE or NOT_OFFERED_HERE, and with
+        RENDER_LIMIT when they have reached the hour's limit.
         """
         user_id = UserId(interaction.user.id)
         requested = job.asked_as(audio_format=audio_format, rendition=rendition)
@@ -162,7 +162,7 @@ class ResultPresenter:
         shown. Raises Rejected as `render` does.
         """
         user_id = UserId(interaction.user.id)
-        await self._admission.check_block(user_id, interaction.guild_id)
+        await self._check_person(interaction)
         with self._render_limit.taking(user_id, self._counted(job, minutes)):
             await self._answer(
                 interaction,
@@ -209,7 +209,7 @@ class ResultPresenter:
             return await self._direct_messages.send(user_id, content, nonce=interaction.id)
 
         if not is_own:
-            await self._admission.check_block(user_id, interaction.guild_id)
+            await self._check_person(interaction)
         card = partial(shown_again_card, place=Place.DM) if is_own else dm_copy_card
         name = str(interaction.id)
 
@@ -225,6 +225,11 @@ class ResultPresenter:
         minutes = self._counted(requested, minutes)
         with self._turn_of(user_id), self._render_limit.taking(user_id, minutes):
             await self._complete(interaction, requested, ReplyKind.DM, send, is_private=True)
+
+    async def _check_person(self, interaction: discord.Interaction[Any]) -> None:
+        """Raise Rejected if the presser may not use the bot, or not here."""
+        place = reply_of(interaction, private=True, now=self._clock.now())
+        await self._admission.check_person(UserId(interaction.user.id), place)
 
     async def stop(self, *, grace_s: float) -> None:
         """Wait for work under way, and cancel work that does not end within the grace period.

@@ -236,3 +236,15 @@ async def test_a_mix_of_silence_is_refused_wherever_it_comes_from(
     said = await stranger.press(f"r:{job_id}:{silent}:mp3")
     assert said.startswith("These stems can't give that mix.")
     assert live_bot.audio.renders == []
+
+
+async def test_where_the_bot_may_no_longer_be_used_nothing_is_made(
+    live_bot: LiveBot, ada: SandboxClient, stranger: Stranger, song: Path
+) -> None:
+    job_id = job_id_of(await made(live_bot, ada, song))
+    live_bot.services.admission._allowed_guilds = frozenset({1})  # as the next start would find it
+    said = [await stranger.press(each.format(job=job_id)) for each in RENDERING]
+    said += [await stranger.choose(f"extra:{job_id}:plain", each) for each in CHOICES]
+    said += [await stranger.submit(f"{form}:{job_id}:plain", FORMS[form]) for form in FORMS]
+    assert all(each.startswith("I don't split songs here.") for each in said), said
+    assert live_bot.audio.renders == []

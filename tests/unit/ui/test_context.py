@@ -45,6 +45,18 @@ def test_a_channel_that_discord_does_not_name_is_left_to_the_token() -> None:
     assert reply_of(interaction, private=False, now=NOW).context is Context.GUILD_USER_INSTALL
 
 
+@pytest.mark.parametrize(
+    ("interaction", "is_user_install"),
+    [(GUILD, False), (GUILD_WITHOUT_BOT, True), (BOT_DM, False), (GROUP, False)],
+)
+def test_a_reply_knows_whether_the_bot_came_with_its_user(
+    interaction: Any, is_user_install: bool
+) -> None:
+    for private in (True, False):
+        made = reply_of(interaction, private=private, now=NOW)
+        assert made.is_user_install is is_user_install
+
+
 def test_a_reply_knows_every_way_to_itself() -> None:
     interaction: Any = FakeInteraction()
     assert reply_of(interaction, private=False, now=NOW) == Reply(
