@@ -3,8 +3,8 @@
     python -m bench.burst [--rounds 3] [--commands 100] [--open-jobs 200] [--seconds 30]
 
 The bots run as separate processes, one after the other in the same sandbox, on two cores. The burst
-sends every `/split` at once. The steady load sends 20 commands a second, to Stemcord while it
-processes small real songs. Times are from the command to the first answer.
+sends all `/split` commands at the same time. The steady load sends 20 commands a second, to
+Stemcord while it processes small real songs. Times are from the command to the first answer.
 """
 
 import argparse
@@ -100,7 +100,7 @@ class Bench:
         return [await self.users.upload("song.mp3", self.songs[n]) for n in range(count)]
 
     async def burst(self, commands: int) -> list[float]:
-        """Let every user send a song at once, and return the answer times."""
+        """Let all users send a song at the same time, and return the answer times."""
         uploads = await self.upload(commands)
         before = len(self.users.answers)
         people = self.users.people[:commands]

@@ -23,7 +23,7 @@ class Watch:
         return sum(self._cpu_s.values())
 
     def look(self) -> None:
-        """Take the figures of all grandchildren that live."""
+        """Record the figures of all running grandchildren."""
         for pid in (each for child in _children(os.getpid()) for each in _children(child)):
             with contextlib.suppress(OSError, IndexError):
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -4,9 +4,9 @@
 
 Times include the download, decoding, separation, both encodings and the upload. CPU time and peak
 memory are the kernel's own figures for the bot and its child processes (bench/meter.py). With
-`--hosted` a simulated vendor outside the bot separates, so its CPU time is not counted. Other load
-on the machine hardly affects CPU time, but it affects wall time, so compare wall time with CPU
-time.
+`--hosted`, a simulated vendor outside the bot separates the song, so the CPU time of the separation
+is not counted. Other load on the machine hardly affects CPU time, but it affects wall time, so
+compare wall time with CPU time.
 """
 
 import argparse

@@ -26,7 +26,7 @@ def rendered(sound: np.ndarray, cents: int, speed_percent: int) -> np.ndarray:
 def main() -> None:
     source, into, cents, speed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     sound = np.ascontiguousarray(np.fromfile(source, "<f4").reshape(-1, 2).T)
-    rendered(sound[:, :SAMPLE_RATE], cents, speed)  # compiles what it needs
+    rendered(sound[:, :SAMPLE_RATE], cents, speed)  # the first call compiles code
     begun = time.process_time()
     made = rendered(sound, cents, speed)
     cpu_s = time.process_time() - begun

@@ -44,7 +44,7 @@ Audio = NDArray[np.float32]
 
 
 def clip(cache: Path) -> dict[Stem, Audio]:
-    """Return the true stems of the 6-second clip, the instrumental among them."""
+    """Return the true stems of the 6-second clip, including the instrumental."""
     path = _member(STEMPEG, _SONG, cache)
     stems = {stem: decode(path, stream) for stream, stem in enumerate(_TRACKS, start=1)}
     frames = min(audio.shape[1] for audio in stems.values())

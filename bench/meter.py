@@ -67,7 +67,7 @@ class _Watched:
 
     @property
     def part(self) -> Part | None:
-        """The step that the process works for; None for the bot, or if not yet known."""
+        """The step that the process works on; None for the bot, or if not yet known."""
         return _CLUES[self.clue][1] if self.clue < _NONE else None
 
 
@@ -99,7 +99,7 @@ class Meter:
 
     @property
     def wall_s(self) -> float:
-        """Seconds for which the block lasted."""
+        """The duration of the block in seconds."""
         return self._ended_at - self._begun_at
 
     @property

@@ -2,8 +2,8 @@
 
     python -m bench.model_table
 
-The table stands between two markers; a test compares it with the declarations and the catalogue
-that comes with the bot.
+The table stands between two markers; a test compares it with the declarations and the bundled
+catalogue.
 """
 
 import os
@@ -41,7 +41,7 @@ def table(models: Iterable[LocalModel], studio: Iterable[StudioModel]) -> str:
 
 
 def declared_table() -> str:
-    """Return the table of what the engine declares, and the catalogue that comes with the bot."""
+    """Return the table of the models in the engine's declarations and in the bundled catalogue."""
     shipped = read_catalogue(Path(os.devnull))
     return table(MODELS.values(), shipped.models)
 

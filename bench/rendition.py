@@ -1,4 +1,4 @@
-"""Measures renditions: pitch, length, attacks, drift, peaks, time and memory, beside other methods.
+"""Compares renditions with other methods: pitch, length, attacks, drift, peaks, time and memory.
 
     make bench ARGS=rendition          (ARGS="rendition --minutes 4" for a short run)
 

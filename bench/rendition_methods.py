@@ -33,7 +33,7 @@ class Method:
     cost_here: Callable[[Path], tuple[str, str]] | None = None
 
     def cost(self, scratch: Path, *, minutes: float) -> tuple[str, str]:
-        """Return the CPU time of rendering one master, and further figures, as texts."""
+        """Return the CPU time of rendering one master, and any further figures, as text."""
         path = scratch / "cost.flac"
         if not path.exists():
             part = sounds(10.0, {"chord": 277.18, "voice": 220.0, "bass": 55.0})["chord"]
@@ -60,7 +60,7 @@ def write(path: Path, *parts: Sound) -> None:
 def _ours(masters: Mapping[str, Path], cents: int, speed: int) -> dict[str, Sound]:
     with tempfile.TemporaryDirectory(prefix="stemcord-bench-") as folder:
         made = {}
-        for name, path in masters.items():  # apart, as a task has one factor for all
+        for name, path in masters.items():  # one task each, since outputs share a factor
             into = Path(folder) / f"{name}.flac"
             part = MasterPart(master=path, is_drums=name == "drums")
             render(

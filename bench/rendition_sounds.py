@@ -62,7 +62,7 @@ def shifts_ms(original: Sound, made: Sound, speed_percent: int) -> tuple[float, 
 
 
 def _attack(sound: Sound, at: float) -> float:
-    """Return the position of the attack near a position."""
+    """Return the exact position of the attack that is expected at `at`."""
     start = max(0, round(at) - _WINDOW)
     around = sound[start : start + 2 * _WINDOW].sum(axis=1)
     envelope = signal.sosfiltfilt(_SMOOTH, np.square(np.diff(around, prepend=0.0)))

@@ -1,4 +1,4 @@
-"""Measures how many songs a second workers separate, with an engine that only waits.
+"""Measures how many songs workers separate per second, with an engine that only waits.
 
     python -m bench.workers [--workers 1 2 4 8 16] [--wait 15] [--rounds 4] [--seconds 10]
 

@@ -289,7 +289,7 @@ class Settings(_DeclaredSettings):
 
     @property
     def is_for_worker(self) -> bool:
-        """Whether a worker could start with these settings, and a bot could not."""
+        """Whether a worker could start with these settings, but a bot could not."""
         is_shared = self.database_url is not None and self.object_store is not None
         return self.discord_token is None and is_shared
 

@@ -1,4 +1,4 @@
-"""JSON responses in Discord's form."""
+"""JSON responses in Discord's format."""
 
 import json
 from collections.abc import Mapping

@@ -15,7 +15,7 @@ STOP_WITHIN_S = 12.0
 
 
 class Program:
-    """A program as a process of its own, which can be killed and restarted."""
+    """A program in its own process, which can be killed and restarted."""
 
     def __init__(
         self,

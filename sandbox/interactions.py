@@ -93,7 +93,7 @@ class Interaction:
 class Interactions:
     """Opens interactions and tracks which of them can still be answered.
 
-    `deliveries` is how often each new interaction is sent to the bot.
+    `deliveries` is how many times each new interaction is sent to the bot.
     """
 
     def __init__(self, *, world: World, payloads: Payloads, gateway: Gateway) -> None:

@@ -215,7 +215,7 @@ def _plain_value(option: Json, value: Any) -> Any:
 
 
 def _whole(value: Any) -> int:
-    """Return a whole number, also one that was typed; raise `ValueError` for a fraction."""
+    """Return a whole number, even if it was typed as text; raise `ValueError` for a fraction."""
     if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
         raise ValueError(value)
     whole = int(value)

@@ -104,7 +104,7 @@ class World:
     def permit(self, user_id: int, permissions: int, *, is_allowed: bool) -> None:
         """Grant permissions to a user or the bot in every server, or refuse them.
 
-        A server's owner holds all of them, whatever is refused.
+        A server's owner keeps all permissions, even refused ones.
         """
         for guild in list(self.guilds.values()):
             granted = {**guild.granted, user_id: guild.granted.get(user_id, 0) | permissions}

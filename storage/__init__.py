@@ -1,1 +1,1 @@
-"""Persistent storage: the SQLite database, the ledger and the job files."""
+"""Persistent storage: the database, the ledger and the jobs' files."""

@@ -1,14 +1,14 @@
-"""Compares the models that are on this machine: quality on songs with known stems, and cost.
+"""Compares the models on this machine: their quality on songs with known stems, and their cost.
 
     python -m bench.separation [--models spleeter,scnet] [--minutes 1] [--threads 2]
     python -m bench.separation --dataset MUSDB18-HQ/ --models scnet,htdemucs --songs 10
 
 Without a data set, quality is measured on a 6-second clip and cost on a longer song made of it. The
-clip and museval are fetched once, by pip, into the cache folder. With one, each result is appended
-to a file of JSON lines, and a later run goes on from there; museval takes about 4 s of CPU time per
-second of song and model, which `--measure global` saves. The output is Markdown. `mixture` among
-the models is the song itself in place of every stem, the baseline that a model must surpass, and
-`studio:NAME` is a model of the studio that STEMCORD_STUDIO_ACCEPT names.
+clip and museval are fetched once, by pip, into the cache folder. With a data set, each result is
+appended to a file of JSON lines, and a later run continues from there; museval takes about 4 s of
+CPU time per second of song and model, which `--measure global` saves. The output is Markdown.
+The model `mixture` is the song itself in place of every stem, the baseline that a model must
+surpass, and `studio:NAME` is a model of the studio that STEMCORD_STUDIO_ACCEPT names.
 """
 
 import argparse
@@ -48,7 +48,7 @@ class Options:
 
     @property
     def judge_cache(self) -> Path | None:
-        """Where museval is, if it is wanted."""
+        """The folder of museval; None if its scores are not requested."""
         return self.cache if self.has_museval else None
 
 
@@ -106,7 +106,7 @@ class Comparison:
         )
 
     def _try_other_level(self, each: Contestant, song: KnownSong, score: Score) -> None:
-        """Measure SCNet's file at the level that it should not expect."""
+        """Measure SCNet's file at the other level, which should give worse results."""
         options = self._options
         weights = options.models_dir / MODELS[each.name].file_name
         stems = split_levelled(weights, song.mixture, threads=options.threads)

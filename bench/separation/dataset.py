@@ -18,7 +18,7 @@ _FILES = tuple(f"{name}.wav" for name in (_MIXTURE, *SOURCES))
 
 
 class NoDataset(Exception):
-    """The folder is not like MUSDB18-HQ; the text is a sentence for the operator."""
+    """The folder is not laid out like MUSDB18-HQ; the text is a sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ def the_clip(cache: Path) -> KnownSong:
 
 
 def song_folders(dataset: Path, *, most: int | None) -> Sequence[Path]:
-    """Return the first folders of songs by name; raises NoDataset if there is none.
+    """Return the first song folders in alphabetical order; raises NoDataset if there are none.
 
     The songs are in the folder `test`, if there is one.
     """

@@ -1,4 +1,4 @@
-"""SCNet's surroundings as a plain loop over a whole song, in double precision around the network.
+"""The steps around SCNet's network as a plain loop over a whole song, in double precision.
 
 As in ZFTurbo's Music-Source-Separation-Training with one segment per batch, but no stem gets the
 song's mean, and `other` gets what is left. The network is small and random, with the inputs and

@@ -83,10 +83,10 @@ def judge(
 
 
 def comparable(stems: Mapping[Stem, Audio]) -> dict[Stem, Audio]:
-    """Return the stems that the reference has too.
+    """Return the stems that the reference also has.
 
-    An instrumental beside lead vocals contains the backing vocals, so it is not that of the
-    reference.
+    An instrumental beside lead vocals contains the backing vocals, so it differs from the
+    reference's.
     """
     known = {stem: stems[stem] for each in _SETS for stem in each if stem in stems}
     if Stem.OTHER in known:
@@ -114,7 +114,7 @@ def museval_scores(song: KnownSong, stems: Mapping[Stem, Audio], cache: Path) ->
 
 
 def _left_over_db(mixture: Audio, stems: Mapping[Stem, Audio]) -> float | None:
-    """Return the level of what the stems of the largest complete set leave of the song."""
+    """Return the level of the song minus the stems of the largest complete set."""
     for judged in reversed(_SETS):
         if set(judged) <= stems.keys():
             rest = mixture - np.sum([stems[stem] for stem in judged], axis=0)
@@ -138,7 +138,7 @@ class ScoreFile:
         return [score for line in lines if (score := _score(line)) is not None]
 
     def add(self, score: Score) -> None:
-        """Append a score on a line of its own."""
+        """Append a score as one line."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a+b") as file:
             file.seek(0)

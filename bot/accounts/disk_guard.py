@@ -122,7 +122,7 @@ class DiskGuard:
 
     @asynccontextmanager
     async def lend(self, size_bytes: int) -> AsyncIterator[None]:
-        """Promise bytes beside the jobs under way for as long as the context is open.
+        """Promise bytes in addition to those of jobs under way, for as long as the context is open.
 
         Written bytes count twice once they are measured, which errs on the safe side. Raises NoRoom
         if there is no room.
@@ -210,7 +210,7 @@ class DiskGuard:
         return used <= self._max_bytes and self._free_bytes - unwritten >= floor_bytes
 
     def _totals(self, asking: JobId | None, size_bytes: int) -> tuple[int, int]:
-        """Return what all files may come to, and what of it is not written yet, in bytes."""
+        """Return the bytes that all files may reach, and how many of them are not written yet."""
         used, unwritten = self._kept_bytes + self._ended_bytes + self._lent_bytes, self._lent_bytes
         if asking is None:
             used, unwritten = used + size_bytes, unwritten + size_bytes

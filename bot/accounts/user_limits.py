@@ -103,7 +103,7 @@ class RepeatLimit:
 
 
 class RenderLimit:
-    """Limits the minutes of song that a user has rendered within an hour."""
+    """Limits the minutes of music that a user may have rendered within an hour."""
 
     def __init__(self, *, clock: Clock, minutes: int) -> None:
         self._clock = clock
@@ -119,7 +119,7 @@ class RenderLimit:
     def taking(self, user_id: UserId, minutes: int) -> Iterator[None]:
         """Count a song of this length once, unless the block raises.
 
-        Raises Rejected with RENDER_LIMIT if it does not fit, without facts if nothing ever fits.
+        Raises Rejected with RENDER_LIMIT if it does not fit, without facts if renditions are off.
         """
         taken = self._within_the_hour(user_id)
         if self._minutes < minutes:

@@ -1,4 +1,4 @@
-"""Follows what other bots of the database do to this bot's jobs and to shared places."""
+"""Reacts to other bots' changes to this bot's jobs and to shared places."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class OutsideChanges:
-    """Acts on the signals of other bots."""
+    """Acts on signals from other bots."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class OutsideChanges:
         self._has_listened = True
 
     async def follow(self, job_id: JobId) -> None:
-        """Do what a changed job needs. Safe to repeat, also for a job that did not change."""
+        """Do what a changed job needs. Safe to repeat, even for a job that did not change."""
         job = await self._core.jobs.get(job_id)
         if job is None:
             return
@@ -80,14 +80,14 @@ class OutsideChanges:
         self._core.board.poke()
 
     async def stop(self) -> None:
-        """End what is under way; the next start or the next reconciliation does the rest."""
+        """Cancel work under way; the next start or the next reconciliation does the rest."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _follow_all(self) -> None:
         await self._follow_each([runtime.job_id for runtime in self._core.runtimes])
-        # Of jobs whose own steps saw their end.
+        # Attempts of jobs that had already ended.
         await retry_write(self._reconciler.reconcile, what="the end of open attempts")
 
     async def _follow_each(self, job_ids: Iterable[JobId]) -> None:

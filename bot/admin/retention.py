@@ -1,4 +1,4 @@
-"""Retention: deletes audio, account keys and stored job data when their time is over.
+"""Retention: deletes audio, account keys and stored job data when they expire.
 
 Audio that belongs to no job is deleted at once.
 """

@@ -25,7 +25,7 @@ _AT_WORK: Final = frozenset({State.HELD, State.SUBMITTING, State.PROCESSING})
 class StoreSweep:
     """Removes what a crash or another process left, and stores what is on this disk only.
 
-    Any number of processes may do this at once.
+    Any number of processes may do this concurrently.
     """
 
     def __init__(self, *, jobs: JobStore, files: SharedJobFiles) -> None:
@@ -50,7 +50,7 @@ class StoreSweep:
     async def sweep(self) -> None:
         """Renew the mark, and remove objects and copies without a job.
 
-        Then store files from before the object store was set up.
+        Then store files that are older than the object store.
         """
         await self._files.claim_store()
         # Objects are listed before jobs, because a job is stored before its first object.

@@ -70,7 +70,7 @@ _ROLES = {
 
 
 def role_of(stem: Stem) -> Role:
-    """Return the role of a stem; for a song without one part it is `EVERYTHING`."""
+    """Return the role of a stem; `EVERYTHING` for a song that lacks only one part."""
     return _ROLES.get(stem, Role.EVERYTHING)
 
 

@@ -23,7 +23,7 @@ def part_of(path: Path) -> Path:
 
 
 def own_files_budget(*, thread_pools: int) -> Budget:
-    """Return a generous budget for files of our own, which are not hostile."""
+    """Return a generous budget for our own files, which are not hostile."""
     return Budget(
         cpu_s=_OWN_FILES_CPU_S, file_bytes=_LARGEST_OUTPUT_BYTES, thread_pools=thread_pools
     )
@@ -263,7 +263,7 @@ class EncodeTask(OwnFilesTask):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoded:
-    """An encoded file. `bit_rate` is the rate asked of a lossy encoder, in bit/s; None
+    """An encoded file. `bit_rate` is the rate requested from a lossy encoder, in bit/s; None
     otherwise.
     """
 

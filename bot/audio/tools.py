@@ -138,7 +138,8 @@ class AudioTools:
         The picture in its tags becomes a small JPEG at `cover`, if there is one.
 
         Raises `Rejected`: NOT_AUDIO, EMPTY_FILE, NO_AUDIO_TRACK, BROKEN_FILE or TOO_LONG. The
-        returned length is the spool's own: the child's claim is not enough to bill by.
+        returned length is measured on the spool, because billing must not rely on the child's
+        claim.
         """
         task = DecodeTask(
             source=_absolute(source),
@@ -197,8 +198,8 @@ class AudioTools:
 
         Tags may be title, artist, album, key (as TKEY has it) and bpm.
 
-        The cover is left out where it would cost sound, and of WAV.
-        Raises `DoesNotFit` if even the lowest rate, or a format without rates, is too big.
+        The cover is left out of WAV files, and wherever it would lower the sound quality. Raises
+        `DoesNotFit` if even the lowest rate, or a format without rates, is too big.
         """
         tags = tags or {}
         task = EncodeTask(
@@ -250,7 +251,7 @@ class AudioTools:
     async def clip(
         self, stem: Path, others: Sequence[Path], into: Path, *, beats: Sequence[int] = ()
     ) -> Clipped:
-        """Write the best seconds of a FLAC master as MP3, as long and large as Discord takes.
+        """Write the best seconds of a FLAC master as MP3, as long and as large as Discord accepts.
 
         See `ClipTask` for the rest. One clip is cut at a time. Equal masters give equal bytes.
         Raises `DoesNotFit` if it is too large.
@@ -287,7 +288,8 @@ class AudioTools:
     async def pack(
         self, stems: Sequence[Path], into: Path, *, codec: PackCodec, frames: int
     ) -> None:
-        """Write the masters' packs into a folder, in playing order, each whole when it appears.
+        """Write the masters' packs into a folder, in playing order; each appears once it is
+        complete.
 
         Existing packs stay. After a failure, complete packs stay too.
         """
@@ -299,8 +301,8 @@ class AudioTools:
     async def analyse(self, stems: Sequence[tuple[Path, Role]]) -> Analysis:
         """Measure key, tempo, tuning and beats of the song to which these masters add up.
 
-        Whatever is too uncertain is None. Songs are analysed one at a time, apart from all other
-        work, which therefore never waits for an analysis.
+        Values that are too uncertain are None. Songs are analysed one at a time and separately from
+        all other work, which therefore never waits for an analysis.
         """
         parts = tuple(Listened(master=_absolute(stem), role=role) for stem, role in stems)
         analysis = await self._run(AnalyseTask(parts=parts), Analysis)
@@ -331,7 +333,7 @@ class AudioTools:
             case AnalyseTask():
                 return self._analysing
             case RenderTask():
-                # Renditions are free: however many are wanted, new songs do not wait for them.
+                # Renditions are free, so however many are requested, they must not delay new songs.
                 return self._rendering
             case ClipTask():
                 return self._clipping

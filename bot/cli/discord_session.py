@@ -36,7 +36,7 @@ OUTAGES: Final = (
     OSError,
     *_NOT_DISCORD,
 )
-"""Errors caused by the network between the bot and Discord; any other is a bug of ours."""
+"""Errors caused by the network between the bot and Discord; any other is a bug in the bot."""
 
 Sleep = Callable[[float], Awaitable[None]]
 

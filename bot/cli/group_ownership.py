@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 TICK_S = 0.5
 DEAF_TICKS = 20
-"""Ticks without a sign of life from the event loop, after which a former owner ends. A busy machine
-may give an event loop no time for seconds, and the loop finds out that it may not act when it
+"""Ticks without a heartbeat from the event loop, after which a former owner exits. A busy machine
+may not run an event loop for seconds, and the loop finds out that it may no longer act when it
 continues."""
 EXIT_DEAF = 1
 
@@ -115,7 +115,7 @@ async def _no_metrics() -> bytes:
 
 
 async def _watched_loop(lock: BotLock) -> None:
-    """Give a sign of life in each tick until cancelled, while a thread watches for it."""
+    """Send a heartbeat on each tick until cancelled, while a thread watches for it."""
     watchdog = LoopWatchdog(is_owner=lambda: lock.may_act)
     watchdog.start()
     try:
@@ -129,8 +129,8 @@ async def _watched_loop(lock: BotLock) -> None:
 class LoopWatchdog(threading.Thread):
     """Ends the process if it may no longer act but its event loop is blocked.
 
-    A loop that runs stops acting by itself. The thread counts its own ticks, so that it does not
-    end a process that was frozen as a whole.
+    A loop that is not blocked stops acting on its own. The thread counts its own ticks, so that it
+    does not end a process that was frozen as a whole.
     """
 
     def __init__(
@@ -142,14 +142,14 @@ class LoopWatchdog(threading.Thread):
     ) -> None:
         super().__init__(name="watchdog", daemon=True)
         self.signs = 0
-        """Signs of life from the event loop so far."""
+        """The event loop's heartbeats so far."""
         self._is_owner = is_owner
         self._end = end
         self._tick_s = tick_s
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        """Watch for signs of life until stopped."""
+        """Watch for heartbeats until stopped."""
         seen, deaf = -1, 0
         while not self._stopped.wait(self._tick_s):
             is_deaf = not self._is_owner() and self.signs == seen
@@ -160,5 +160,5 @@ class LoopWatchdog(threading.Thread):
                 self._end(EXIT_DEAF)
 
     def stop(self) -> None:
-        """Stop looking."""
+        """Stop watching."""
         self._stopped.set()

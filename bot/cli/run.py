@@ -88,7 +88,7 @@ log = logging.getLogger(__name__)
 EVER_SINCE = datetime.fromtimestamp(0, UTC)
 SUBMIT_GRACE_S = 3.0
 STEP_DOWN_S = 5.0
-"""The time that a bot that was replaced gets to end before it stands by."""
+"""The time in which a replaced bot must stop before it stands by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +291,7 @@ async def _serve_once(
 
 
 async def _end_tasks(tasks: set[asyncio.Task[Any]]) -> None:
-    """End what a former bot left running, such as writes that it will never be able to make."""
+    """Cancel what a former bot left running, such as writes that can no longer succeed."""
     for task in tasks:
         task.cancel()
     if tasks:
@@ -486,8 +486,7 @@ class _Bot:
         self._in_background(stack, listen, name="signals of other bots")
 
     async def stop(self, *, grace_s: float) -> None:
-        """Let steps under way finish within the grace; everything else resumes at the next
-        start.
+        """Let steps under way finish within `grace_s`; everything else resumes at the next start.
         """
         # A submit in flight gets less time: it may take minutes, and its answer must be recorded.
         await asyncio.gather(

@@ -185,7 +185,7 @@ class _Worker:
     stopping: asyncio.Event
 
     async def work(self) -> None:
-        """Take songs until told to stop; return when the last one has ended."""
+        """Take songs until told to stop; return when the last one is finished."""
         from bot.workers.task_queue import TaskQueue  # needs the packages of the cluster
 
         declared = [each.capabilities for each in self.providers]
@@ -213,7 +213,7 @@ class _Worker:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def drain(self, working: asyncio.Task[None], budget: StopBudget) -> None:
-        """Let songs under way end, and hand back those that do not end in time."""
+        """Let songs under way finish, and hand back those that do not finish in time."""
         log.info("stopping; %d songs are under way", self.separator.counts.under_way)
         await self.presence.leave()
         await asyncio.wait({working}, timeout=budget.for_steps_s)

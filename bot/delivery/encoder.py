@@ -235,7 +235,7 @@ def _formats(wanted: AudioFormat) -> tuple[AudioFormat, ...]:
 
 
 def full_sizes(job: Job, masters: Masters, audio_format: AudioFormat) -> list[int]:
-    """Return about how large each stem is in a format, at full quality."""
+    """Return the approximate size of each stem in a format, at full quality."""
     frames = _rendered_frames(job)
     match audio_format:
         case AudioFormat.FLAC:
@@ -343,7 +343,7 @@ def _heard(job: Job) -> dict[str, str]:
 
 
 def move_to_linked(file: Path, into: Path) -> None:
-    """Put a file for a link into its place."""
+    """Move a file for a link into place."""
     into.parent.mkdir(mode=0o700, exist_ok=True)
     # Not synced: after a power loss the file is encoded again from its master.
     move_into_place(file, into, durable=False)

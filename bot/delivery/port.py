@@ -120,5 +120,5 @@ class DeliveryPort(Protocol):
         ...
 
     def forget(self, job_id: JobId) -> None:
-        """Drop what is kept about a job whose reply is complete."""
+        """Forget a job whose reply is complete."""
         ...

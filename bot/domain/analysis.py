@@ -42,7 +42,7 @@ class Key:
         return f"{self.tonic_name}m" if self.is_minor else self.tonic_name
 
     def shifted(self, semitones: int) -> Self:
-        """Return the key so many semitones higher."""
+        """Return the key that is this many semitones higher."""
         return replace(self, tonic=(self.tonic + semitones) % PITCH_CLASSES)
 
 

@@ -24,7 +24,7 @@ from bot.domain.recipes import Stem
 RemoteRef = NewType("RemoteRef", str)
 
 MAX_LOCAL_STARTS = 3
-"""The most times that a job may start on an in-process provider before it is given up."""
+"""How often a job may start on an in-process provider before it is given up."""
 
 
 class AttemptState(StrEnum):

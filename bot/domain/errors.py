@@ -6,7 +6,7 @@ SplitError
 ├── NotFound                no such job, or not the caller's (the two are not told apart)
 ├── StateMoved              the job left the expected state meanwhile: look again
 ├── SpendCapReached         other jobs took the last minutes under a cap: choose again
-├── NoPlaceFree             the vendor works on as many songs as it may: try again soon
+├── NoPlaceFree             the vendor has as many songs as it accepts: try again soon
 ├── StoreUnavailable        the store cannot write just now: try again later
 │   ├── StoreBroken         it cannot be written until the operator fixes it
 │   └── ObjectStoreUnavailable  the store of the jobs' files is unavailable
@@ -159,7 +159,7 @@ class SpendCapReached(SplitError):
 
 
 class NoPlaceFree(SplitError):
-    """The vendor works on as many songs as it may, so nothing was written."""
+    """The vendor already has as many songs as it accepts, so nothing was written."""
 
 
 class StoreUnavailable(SplitError):

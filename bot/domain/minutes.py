@@ -77,7 +77,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendCap:
-    """The maximum of minutes submitted to hosted providers since a time, by one user or by all."""
+    """The most minutes that one user, or all, may submit to hosted providers since a time."""
 
     minutes: int
     since: datetime

@@ -111,12 +111,12 @@ def linked_name(stem: Stem, audio_format: AudioFormat, rendition: Rendition = UN
 
 
 def linked_zip_name(audio_format: AudioFormat, rendition: Rendition = UNCHANGED) -> str:
-    """Return the name for an address of a file with all stems, without any of the user's words."""
+    """Return the name, in an address, of a file with all stems, without any of the user's words."""
     return f"all-{audio_format}.{rendition.token}.zip"
 
 
 def linked_songs_name(audio_format: AudioFormat, content: str) -> str:
-    """Return the name for an address of a file with several songs; `content` is a short digest."""
+    """Return the name, in an address, of a file with several songs; `content` is a short digest."""
     return f"songs-{audio_format}.{content}.zip"
 
 

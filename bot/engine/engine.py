@@ -124,7 +124,7 @@ class Engine:
                 log.warning("memory ran out (%s); going on with %s", exc, self._fallback.current)
 
     async def warm_up(self) -> None:
-        """Start the worker ahead; see `WorkerHost.warm_up`."""
+        """Start the worker ahead of time; see `WorkerHost.warm_up`."""
         await self._host.warm_up()
 
     async def close(self) -> None:

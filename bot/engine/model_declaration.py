@@ -48,7 +48,7 @@ class Package:
 
     @property
     def host(self) -> str:
-        """Where it comes from, in a word for the operator."""
+        """The name of the source, for the operator."""
         return self.registry.value
 
 
@@ -77,7 +77,7 @@ class WebFile:
 
     @property
     def host(self) -> str:
-        """Where it comes from, in a word for the operator."""
+        """The name of the source, for the operator."""
         return urlsplit(self.address).hostname or self.address
 
 
@@ -110,7 +110,7 @@ class PinnedFile:
     made_by: Member | Conversion | None = None
     """How the file is made from its source; None if the source is the file."""
     notice: str
-    """The file's origin and license, stored beside the file."""
+    """The file's origin and licence, stored beside the file."""
     file_sha256: str | None = None
     """The hash of the finished file, if the archive contains it as is."""
     needs_consent: bool = False
@@ -207,7 +207,7 @@ class LocalModel(PinnedFile):
         return self.cost.stall_s
 
     def time_note(self, *, threads: int) -> str | None:
-        """Return a sentence for the operator if a song takes long, otherwise None."""
+        """Return a sentence for the operator if a song takes a long time, otherwise None."""
         factor = self.cost.duration_factor(threads=threads)
         if factor < _LONG:
             return None

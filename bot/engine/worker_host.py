@@ -41,11 +41,11 @@ class EngineStarved(EngineFailed):
 
 
 class OutOfMemory(EngineStarved):
-    """The worker ran out of memory and was ended; the next may be started more modestly."""
+    """The worker ran out of memory and was ended; the next may start with smaller settings."""
 
 
 class _Unresponsive(Exception):
-    """The worker is silent or makes no progress, and is to be killed."""
+    """The worker is silent or makes no progress, and must be killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class EngineTimes:
 
 
 class SongModel(Protocol):
-    """What the host needs to know of a model."""
+    """What the host needs to know about a model."""
 
     @property
     def name(self) -> str:

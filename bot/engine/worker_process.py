@@ -33,7 +33,7 @@ _GONE_WITHIN_S = 1.0
 
 
 class WorkerDied(Exception):
-    """The worker is gone or sent an invalid message, and cannot be used any more."""
+    """The worker is gone or sent an invalid message, and can no longer be used."""
 
     def __init__(self, message: str, *, was_killed: bool = False) -> None:
         super().__init__(message)

@@ -268,7 +268,7 @@ class IntakeStep:
             raise
 
     async def _warm_up(self, job: Job) -> None:
-        """Let the provider prepare that is most likely to get the song, while it is decoded."""
+        """Let the provider that will probably get the song prepare during decoding."""
         request = job.request
         for name, provider in self._core.providers.items():
             is_asked = request.provider in (None, name)

@@ -196,7 +196,7 @@ class Core:
         return self.signals is not None and not self.signals.shards.owns(job.reply.guild_id)
 
     async def tell_its_bot(self, job_id: JobId) -> None:
-        """Tell a job's bot that it was changed, which it would otherwise notice later."""
+        """Tell a job's bot that the job was changed, which it would otherwise notice later."""
         if self.signals is None:
             return
         try:

@@ -38,7 +38,7 @@ class StepTaker(Protocol):
 
 
 class Runner:
-    """Runs every unfinished job until it is over."""
+    """Runs every unfinished job until it ends."""
 
     def __init__(self, *, steps: StepTaker, runtimes: Runtimes, clock: Clock) -> None:
         self._steps = steps
@@ -67,7 +67,7 @@ class Runner:
         self._runtimes.wake(job_id)
 
     async def stop(self, *, grace_s: float) -> None:
-        """Take no more steps; let those under way end within the grace, then cancel them."""
+        """Take no more steps; cancel those that do not finish within the grace period."""
         self._is_stopping = True
         tasks = [each.task for each in self._runtimes if each.task is not None]
         for runtime in self._runtimes:
@@ -113,7 +113,8 @@ class Runner:
             return RetryAfter(after_s=STORE_PAUSE_S)
         if _is_out_of_room(error):
             runtime.full_disk_waits += 1
-            if self._is_news(runtime, type(error).__name__):  # its text names bytes, which change
+            # Compared by its type, because its text contains byte counts, which change.
+            if self._is_news(runtime, type(error).__name__):
                 log.warning("%s waits for room: %s", runtime.job_id, error)
             return RetryAfter(after_s=backoff_s(runtime.full_disk_waits, key=runtime.job_id))
         return None

@@ -129,7 +129,7 @@ class SplitService:
         """Store a song of an acknowledged batch as a job, and start it.
 
         `reply` is where the batch is shown, without its token. Raises Rejected, with TOO_MANY_JOBS
-        while the song has to wait, and StateMoved if it waits no longer.
+        while the song has to wait, and StateMoved if it no longer waits.
         """
         self._check(request)
         now = self._clock.now()
@@ -206,7 +206,7 @@ class SplitService:
         return job
 
     async def stop(self, job: Job, reason: Reason) -> Job:
-        """Cancel a job for this reason, whoever asks; see `cancel`."""
+        """Cancel a job for this reason, regardless of its user; see `cancel`."""
         return await self._termination.cancel(job, Problem(reason))
 
     async def jobs_of(self, user_id: UserId, *, limit: int = 10) -> list[Job]:

@@ -87,10 +87,10 @@ class SubmitStep:
                 return await self._enter(job, runtime, plan, attempts, room)
 
     async def aclose(self, *, grace_s: float) -> None:
-        """Send nothing more, and wait within the grace for the answers to submits in flight.
+        """Send nothing more, and wait up to `grace_s` for the answers to submits in flight.
 
-        A submit that is cut off when the grace ends is recorded as uncertain if its provider may
-        bill for it.
+        A submit that is cut off at the end of the grace period is recorded as uncertain if its
+        provider may bill for it.
         """
         self._is_closed = True
         if tasks := self._in_flight():
@@ -269,7 +269,7 @@ class SubmitStep:
         return RetryAfter()
 
     def _show_accepted(self, job: Job, attempt: Attempt) -> None:
-        """Show at once which provider has the song, because the first poll may take long."""
+        """Show immediately which provider has the song, because the first poll may be slow."""
         sending = self._core.board.get(job.id)
         if sending is not None:
             eta_s = self._core.throughput.estimate_s(attempt.provider, [job])

@@ -99,5 +99,5 @@ class Termination:
         try:
             await self._core.files.remove(job.id)
         except StoreUnavailable as exc:
-            # Retention removes them in the end.
+            # Retention removes them eventually.
             log.warning("%s: its files stay for now: %s", job.id, exc)

@@ -85,8 +85,8 @@ class PackMaker:
     ) -> Path | None:
         """Return a pack's file, or None if it is still being made after `within_s`.
 
-        The song has a pack of this number. Raises PackingFailed, NoRoom or StoreUnavailable, and
-        FileNotFoundError when the stems are gone.
+        `number` must be that of one of the song's packs. Raises PackingFailed, NoRoom or
+        StoreUnavailable, and FileNotFoundError when the stems are gone.
         """
         file = self._files.of(job.id).packs / pack_name(number, codec)
         # Looked up first, because the task may end while the file is looked for.

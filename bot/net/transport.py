@@ -1,8 +1,8 @@
 """The only transport for outgoing HTTP: checks an address, then connects to exactly that one.
 
-Each request has a connection of its own. With httpcore's pool, a request that is cancelled at the
-wrong moment loses a slot for good, and reusing a connection that the server has just closed would
-leave a submit uncertain.
+Each request has its own connection. With httpcore's pool, a request that is cancelled at the wrong
+moment loses a slot for good, and reusing a connection that the server has just closed would leave a
+submit uncertain.
 """
 
 import contextlib
@@ -90,7 +90,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request over a connection of its own."""
+        """Send one request over a new connection."""
         host, port = _host(request.url), _port(request.url)
         is_trusted = self._trusted.allow(host, port)
         if not is_host(host):

@@ -111,7 +111,7 @@ class FileRoutes:
         return job, name
 
     async def _elsewhere(self, path: Path) -> StoredFile:
-        """Return a file that is not on this disk, or raise that it is gone."""
+        """Return a file that is not on this disk; raises HTTPGone or HTTPServiceUnavailable."""
         try:
             stored = await self._files.find_elsewhere(path)
         except StoreUnavailable as exc:

@@ -50,7 +50,7 @@ class OpenTransfers:
 
 
 class FileTransfer(web.FileResponse):
-    """Sends a file of this disk."""
+    """Sends a file from this disk."""
 
     def __init__(self, path: Path, *, link: str, open_transfers: OpenTransfers) -> None:
         super().__init__(path)
@@ -64,7 +64,7 @@ class FileTransfer(web.FileResponse):
 
 
 class StoredTransfer(web.StreamResponse):
-    """Sends a file of the object store: whole, or one range of it."""
+    """Sends a file from the object store: all of it, or one range."""
 
     def __init__(self, stored: StoredFile, *, link: str, open_transfers: OpenTransfers) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class StoredTransfer(web.StreamResponse):
 
 
 def _asks_for_range(request: web.BaseRequest) -> bool:
-    # A file of the store has no validator that If-Range could name.
+    # A file in the store has no validator that If-Range could name.
     return "Range" in request.headers and "If-Range" not in request.headers
 
 

@@ -35,7 +35,7 @@ class Reach:
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
     caches: tuple[Path, ...] = ()
-    """Folders in which it may also make folders."""
+    """Folders in which it may also create folders."""
     has_gpu: bool = False
     """Whether it may use graphics cards, whose drivers are then open to a hostile file."""
 

@@ -13,7 +13,7 @@ from typing import Self
 
 _CHUNK_BYTES = 64 * 1024
 _MOST_FILES = 16
-"""The limit of files in one message, which no message reaches."""
+"""The limit on files in one message, which no message reaches."""
 
 
 class Sender:

@@ -58,8 +58,8 @@ class ForkServer:
         """Run the task in a child and wait for its end.
 
         Raises TimeoutError after `wall_s`, OSError if the system cannot provide a server, pipe or
-        child, MalformedMessage for a task that is too long, and ServerDied. However this call ends,
-        by an error or a cancellation too, the child and its process group are gone when it returns.
+        child, MalformedMessage for a task that is too long, and ServerDied. Even if this call fails
+        or is cancelled, the child and its process group are gone when it ends.
         """
         server = await self._living_server()
         with _Pipe() as output, _Pipe() as errors:

@@ -47,9 +47,9 @@ def decode(line: bytes, union: Any) -> Any:
 
 
 async def receive(stream: StreamReader, union: Any) -> Any:
-    """Return the next message, None at the stream's end, even in the middle of a line.
+    """Return the next message, or None at the stream's end, even in the middle of a line.
 
-    Raises MalformedMessage. The stream's own limit is to be MOST_LINE_BYTES.
+    Raises MalformedMessage. The stream's own limit must be MOST_LINE_BYTES.
     """
     try:
         line = await stream.readline()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NICENESS = 15
-"""Gives a weight of 36 in the scheduler, against the bot's 1,024."""
+"""Gives a weight of 36 in the scheduler, compared with the bot's 1,024."""
 _DESCRIPTORS = 64
 _CPU_GRACE_S = 5
 
@@ -18,7 +18,7 @@ _LARGEST_POOL = 17  # 16 by default in libavutil/slicethread.c, libavcodec/pthre
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """The resources that one child may use at most."""
+    """The maximum resources that one child may use."""
 
     cpu_s: int
     file_bytes: int

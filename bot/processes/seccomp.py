@@ -94,7 +94,7 @@ _REFUSED_TO_LEAVES: Mapping[str, Call] = {
     "setpgid": (109, 154),
     "tkill": (200, 130),
 }
-"""Refused in addition for processes that may not fork."""
+"""Also refused for processes that may not fork."""
 
 
 def is_available() -> bool:

@@ -43,7 +43,7 @@ class Model:
     title: str = ""
     """The name that users read with the result; empty if they need not know it."""
     extra_spools: int = 0
-    """The files as large as a stem that the work needs besides its results."""
+    """The number of stem-sized files that the work needs in addition to its results."""
 
     @property
     def results(self) -> frozenset[Stem]:
@@ -194,7 +194,7 @@ class Provider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What a provider of this machine runs on."""
+    """What a provider on this machine runs on."""
 
     kind: str
     """`cpu`, `cuda` ..."""
@@ -212,7 +212,7 @@ class HasDevice(Protocol):
 
 
 def devices_of(providers: Mapping[str, Provider]) -> dict[str, Device]:
-    """Return what the providers of this machine run on, as far as it is known."""
+    """Return what the providers on this machine run on, where that is known."""
     known = {name: each.device for name, each in providers.items() if isinstance(each, HasDevice)}
     return {name: device for name, device in known.items() if device is not None}
 
@@ -222,7 +222,7 @@ class WarmsUp(Protocol):
     """A provider that can prepare for a song before it is submitted."""
 
     async def warm_up(self) -> None:
-        """Prepare, without waiting for the end of it; safe to repeat, and never fails."""
+        """Start preparing, without waiting for the end; safe to repeat, and never fails."""
         ...
 
 
@@ -249,20 +249,20 @@ class RemembersModels(Protocol):
 
 @runtime_checkable
 class KnowsTrouble(Protocol):
-    """A provider of this machine that knows when it would refuse every song."""
+    """A provider on this machine that knows when it would refuse every song."""
 
     def trouble_with(self, model: Model) -> str | None:
-        """Return why nothing can be separated with the model at the moment, if so."""
+        """Return why nothing can be separated with the model at the moment; None if it can be."""
         ...
 
 
 def lacks_worker(provider: Provider, model: str) -> bool:
-    """Whether work with this model waits until somebody starts a worker."""
+    """Whether work with this model has to wait until a worker is started."""
     return isinstance(provider, HasWorkers) and not provider.has_worker_for(model)
 
 
 class CurrentCapabilities(Iterable[Capabilities]):
-    """The capabilities of some providers, as they are whenever this is iterated over."""
+    """The capabilities of the given providers, read anew on each iteration."""
 
     def __init__(self, providers: Iterable[Provider]) -> None:
         self._providers = tuple(providers)

@@ -1,6 +1,4 @@
-"""Finds an address of the user's file for a provider: Discord's while valid, else one of our
-own.
-"""
+"""Finds an address of the user's file for a provider: Discord's while it is valid, else our own."""
 
 import asyncio
 import logging

@@ -45,7 +45,7 @@ class NotAcknowledged(SplitError):
 
 
 class _Service(Protocol[_Id_contra]):
-    """What is told how Discord took the answer."""
+    """The service that is told whether Discord accepted the answer."""
 
     async def acknowledged(self, received: _Id_contra, /, *, message_id: int | None) -> None: ...
 

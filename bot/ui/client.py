@@ -204,7 +204,7 @@ class Stemcord(commands.AutoShardedBot):
             )
 
     async def on_interaction(self, interaction: discord.Interaction, /) -> None:
-        """Run the handler of a submitted form; commands, buttons and menus have their own way."""
+        """Run a submitted form's handler; discord.py dispatches commands, buttons and menus."""
         form = submitted_form(interaction)
         if form is not None:
             await self.handlers.submit(interaction, form)

@@ -1,4 +1,4 @@
-"""What a client needs to know of its shard group, and the check that it may still speak for it."""
+"""What a client needs to know about its shard group, and the check that it may still act for it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

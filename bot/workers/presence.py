@@ -36,7 +36,7 @@ def describe(providers: Sequence[Provider], *, version: str) -> WorkerRow:
 
 
 def slots_of(providers: Sequence[Provider]) -> int:
-    """Return how many songs the providers separate at once.
+    """Return how many songs the providers separate at a time.
 
     They share a machine, so a second provider adds models but no capacity.
     """
@@ -68,7 +68,7 @@ class Presence:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether the database has accepted the row lately."""
+        """Whether the database has recently accepted the row."""
         return time.monotonic() - self._written_at < _STALE_AFTER_S
 
     async def arrive(self) -> None:
@@ -98,7 +98,7 @@ class Presence:
             await self._renew()
 
     async def leave(self) -> None:
-        """Say that this worker takes nothing more."""
+        """Say that this worker takes no more songs."""
         self._slots = 0
         self._worker = replace(self._worker, slots=0)
         await self._renew()

@@ -98,7 +98,7 @@ class Separator:
         worker: str,
         streak: FailureStreak,
     ) -> None:
-        """`scratch` is a folder of this process alone, and `worker` its id."""
+        """`scratch` is a folder for this process only, and `worker` is this worker's id."""
         self._separations = separations
         self._streak = streak
         self._objects = objects
@@ -115,7 +115,7 @@ class Separator:
 
     @property
     def models(self) -> Sequence[Model]:
-        """The models of all providers, each once."""
+        """The models of all providers, without duplicates."""
         return [model for _, model in self._models.values()]
 
     def troubles(self) -> Mapping[str, str]:
@@ -178,7 +178,7 @@ class Separator:
             return await self._fail(ours, exc.error)
         except _Ended:
             return Outcome.DROPPED
-        except Exception:  # the bots must learn of it, else the song would wait for its deadline
+        except Exception:  # the bots must learn of it, or the song would wait for its deadline
             log.exception("%s failed", ours.key, extra=_about(ours, "failed"))
             return await self._fail(ours, SeparationError.FAILED)
         finally:
@@ -197,7 +197,7 @@ class Separator:
             raise _GaveUp(SeparationError.FAILED, f"{type(exc).__name__}: {exc}") from exc
 
     async def _received(self, work: _Work) -> Path:
-        """Fetch the song, and wait while this disk is full: a failure would bring the next song."""
+        """Fetch the song; wait while this disk is full, because the next song would fail too."""
         song, times_full = work.folder / "song.f32", 0
         while True:
             try:

@@ -20,7 +20,7 @@ STALLED_S: Final = 15.0
 """A worker without a heartbeat for this time is gone."""
 SWEEP_EVERY_S: Final = 2.0
 CLEAN_EVERY: Final = 15
-"""The number of sweeps between two deletions of what jobs need no more."""
+"""The number of sweeps between two deletions of what jobs no longer need."""
 ORPHANS_EVERY: Final = 1800
 """The number of sweeps between two searches for objects without a row."""
 
@@ -74,7 +74,7 @@ class Sweeper:
             await self._separations.remove(key)
 
     async def remove_orphans(self) -> None:
-        """Delete objects without a row, such as a killed bot leaves. Raises StoreUnavailable."""
+        """Delete objects without a row, which a killed bot may leave. Raises StoreUnavailable."""
         # Objects are listed before rows: a job is already submitting when its first object is
         # stored.
         stored = frozenset(map(JobId, await self._objects.folders_under(OBJECTS)))

@@ -41,7 +41,7 @@ class TaskQueue:
     """The tasks of some models."""
 
     def __init__(self, url: str, *, models: Sequence[str], slots: int, handler: Handler) -> None:
-        """Prepare to call `handler` for each task, `slots` at once at most."""
+        """Prepare to call `handler` for each task, with at most `slots` calls at a time."""
         self._queues = [queue_of(model) for model in models]
         self._slots = slots
         self._handler = handler
@@ -51,7 +51,7 @@ class TaskQueue:
         self._app.periodic(cron=_YEARLY)(nothing)
 
     def take_only(self, models: Iterable[str]) -> None:
-        """From now on, take tasks for these of the models."""
+        """From now on, take tasks for these models only."""
         # In place: Procrastinate's worker reads this very list each time that it looks for a task.
         self._queues[:] = map(queue_of, models)
 

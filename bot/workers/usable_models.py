@@ -12,7 +12,7 @@ from bot.workers.separator import Separator
 log = logging.getLogger(__name__)
 
 CHECK_EVERY_S: Final = 10.0
-"""How often to look for models that can be used again, or no more."""
+"""How often to look for models that have become usable or unusable."""
 NOTICED_S: Final = LOOK_EVERY_S + 1.0
 """The time within which the bots have seen a change of a worker's row."""
 
@@ -28,7 +28,7 @@ class UsableModels:
         take_only: Callable[[Iterable[str]], None],
         noticed_s: float = NOTICED_S,
     ) -> None:
-        """`take_only` has the queue take tasks for some models."""
+        """`take_only` limits the queue to tasks for the given models."""
         self._separator = separator
         self._presence = presence
         self._take_only = take_only
@@ -42,7 +42,7 @@ class UsableModels:
             await asyncio.sleep(CHECK_EVERY_S)
 
     async def after_failure(self) -> None:
-        """Check before a failure is told, so that the bots don't send the song here again."""
+        """Check before a failure is reported, so that the bots don't send the song here again."""
         if await self.check():
             await asyncio.sleep(self._noticed_s)
 

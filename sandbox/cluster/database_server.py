@@ -44,7 +44,7 @@ class DatabaseServer:
     def start(self) -> None:
         """Start the server and wait until it accepts connections.
 
-        `pg_ctl` starts it, so it is no child of this process.
+        `pg_ctl` starts it, so it is not a child of this process.
         """
         self._control("-l", str(self.home / "log"), "start")
 

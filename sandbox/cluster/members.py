@@ -56,7 +56,7 @@ class Members:
             await found.kill()
 
     async def stop(self) -> None:
-        """Stop all processes at once."""
+        """Stop all processes at the same time."""
         await asyncio.gather(*(each.program.stop() for each in self.all if each.program.is_running))
 
     async def _keep(self, member: Member) -> None:

@@ -82,7 +82,7 @@ function renewed(node, { url }) {
 
 /**
  * Return nodes for the attachments that no embed shows.
- * `kept` holds the message's previous nodes, so that a song plays on while its card changes.
+ * `kept` holds the message's previous nodes, so that a song keeps playing while its card changes.
  */
 export function attachmentNodes(attachments, { shownElsewhere, kept, onOpen }) {
   return attachments

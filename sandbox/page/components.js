@@ -72,7 +72,7 @@ function float(popover, anchor) {
 
 /**
  * `onPress` gets a finished choice, `onChange` every step towards it; `naming` holds ARIA
- * attributes, if something else than the placeholder names the select.
+ * attributes, if something other than the placeholder names the select.
  */
 export function selectNode(component, { onPress = ignore, onChange = ignore, world, naming }) {
   const items = choices(component, world);

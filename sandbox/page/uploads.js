@@ -63,7 +63,7 @@ export class Tray {
     this.#most = most;
   }
 
-  /** Add as many files as there is room for; return how many that were. */
+  /** Add as many files as there is room for; return how many were added. */
   add(files) {
     const taken = files.slice(0, this.#most - this.uploads.length);
     for (const file of taken) {

@@ -1,1 +1,1 @@
-"""The SQLite database: connections, transactions and migrations."""
+"""The database, SQLite or PostgreSQL: connections, transactions and migrations."""

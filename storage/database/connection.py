@@ -159,7 +159,7 @@ async def _connect(path: Path, busy_timeout_s: float) -> Connection:
 async def _prepare(conn: Connection, path: Path, durable: bool, steps: Sequence[Migration]) -> None:
     try:
         with _translated():
-            # VACUUM needs as much free space as the database fills, which a container's /tmp may
+            # VACUUM needs as much free space as the database occupies, which a container's /tmp may
             # lack.
             await conn.execute_fetchall(f"PRAGMA temp_store_directory = {_quoted(path.parent)}")
             await conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")

@@ -136,7 +136,7 @@ class PostgresDatabase:
         may not write, and StoreUnavailable while the server cannot be reached.
         """
         with sessions.translated_errors():
-            # Before the pools, because a pool does not report the reason of a failure.
+            # Before the pools, because a pool does not report the reason for a failure.
             async with await sessions.connect(url, {}) as conn:
                 known = postgres_migrations() if steps is None else steps
                 await (require_migrated if is_worker else migrate)(conn, known)

@@ -87,7 +87,7 @@ def _problems(one: psycopg.Connection[Any], other: psycopg.Connection[Any]) -> I
 
 
 def holds_locks(one: psycopg.Connection[Any], other: psycopg.Connection[Any]) -> bool:
-    """Whether each of two connections has a session of its own.
+    """Whether each of two connections has its own session.
 
     A pooler that shares a session among clients gives the same lock to each of them.
     """

@@ -1,4 +1,4 @@
-"""Sessions at a PostgreSQL server: their settings, statements, rows and errors."""
+"""Sessions on a PostgreSQL server: their settings, statements, rows and errors."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ LEAST_VERSION = 140000
 """PostgreSQL 14, the first with idle_session_timeout."""
 APPLICATION_NAME = "stemcord"
 
-# A dead peer is noticed after some 10 s by both sides, instead of hours.
+# Both sides notice a dead peer after about 10 s, instead of hours.
 _CONNECTION: Mapping[str, int] = {
     "connect_timeout": 3,
     "keepalives_idle": 5,

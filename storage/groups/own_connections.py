@@ -1,4 +1,4 @@
-"""Builds what needs a connection of its own. Imports psycopg only for PostgreSQL."""
+"""Builds what needs its own connection. Imports psycopg only for PostgreSQL."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def lock_of(address: Address, shards: ShardGroup = EVERY_SHARD) -> BotLock | None:
     """Return the lock of a PostgreSQL database's shard group, not yet taken.
 
-    Nobody else has the lock of another group with another number of shards, or with one of these
-    shards, at the same time. SQLite needs no such lock, because one process holds the data
-    directory.
+    While a process has it, no other process can have the lock of a group with another number of
+    shards, or with one of these shards. SQLite needs no such lock, because one process holds the
+    data directory.
     """
     if isinstance(address, Path):
         return None

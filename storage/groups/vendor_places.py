@@ -175,7 +175,7 @@ class VendorPlaces:
         await self._db.write(work, locks=map(places_at, names))
 
     async def left_behind(self, occupied: Collection[tuple[str, JobId]]) -> list[tuple[str, JobId]]:
-        """Return the group's places that are neither occupied nor of an open attempt."""
+        """Return the group's places that are neither occupied nor held by an open attempt."""
         rows = await self._db.read(_OWN, self._shards.parameters)
         found = [(row["provider"], JobId(row["job_id"])) for row in rows if not row["is_open"]]
         return [each for each in found if each not in occupied]

@@ -78,7 +78,7 @@ class ObjectStore(Protocol):
         ...
 
     async def folders_under(self, prefix: str) -> Sequence[str]:
-        """Return the names of the segments right below a prefix that have objects below them."""
+        """Return the names of the segments directly below a prefix that have objects below them."""
         ...
 
     async def remove_under(self, prefix: str) -> None:

@@ -120,7 +120,7 @@ async def _table(
 
 
 async def require_empty(url: str) -> None:
-    """Raise SnapshotFailed if any table of a PostgreSQL database has rows; StoreUnavailable."""
+    """Raise SnapshotFailed if any table of a PostgreSQL database has rows, or StoreUnavailable."""
     with sessions.translated_errors():
         async with await sessions.connect(url, _SETTINGS) as theirs:
             tables = await (await theirs.execute(_THEIR_TABLES)).fetchall()

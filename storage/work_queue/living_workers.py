@@ -8,7 +8,7 @@ from storage.database.protocols import Connection, Database, Reader, Row
 from storage.stores.job_rows import Values
 
 SEEN_EVERY_S: Final = 2.0
-"""How often a worker says that it lives."""
+"""How often a worker reports that it is alive."""
 LIVING_S: Final = 15.0
 """A worker that has not been seen for this time is gone."""
 REMEMBERED_S: Final = 30 * 86_400.0
@@ -48,7 +48,7 @@ class WorkerRow:
     models: str
     """The declarations of its models, in JSON."""
     slots: int
-    """The number of songs that it separates at once; 0 while it drains."""
+    """The number of songs that it separates at a time; 0 while it drains."""
     device: str
     trouble: str | None = None
     """Why it takes no songs, or none for some models."""
@@ -62,7 +62,7 @@ class LivingWorkers:
         self._db = db
 
     async def arrive(self, worker: WorkerRow) -> None:
-        """Store a worker that has started, in place of dead ones of its name."""
+        """Store a worker that has started, and delete dead ones with the same name."""
 
         async def work(conn: Connection) -> None:
             await conn.execute(_FORGET, {"name": worker.name})
@@ -71,16 +71,16 @@ class LivingWorkers:
         await self._db.write(work)
 
     async def seen(self, worker: WorkerRow) -> None:
-        """Record that a worker lives, and what it can do now."""
+        """Record that a worker is alive, and what it can do now."""
         await self._db.write(lambda conn: conn.execute(_SEEN, _values(worker)))
 
     async def known(self) -> Sequence[WorkerRow]:
-        """Return the workers that are remembered, the latest first."""
+        """Return the workers that are remembered, latest first."""
         return [_worker(row) for row in await self._db.read(_KNOWN)]
 
 
 def known_workers(reader: Reader) -> Sequence[WorkerRow]:
-    """Return the workers that are remembered, the latest first."""
+    """Return the workers that are remembered, latest first."""
     return [_worker(row) for row in reader.rows(_KNOWN)]
 
 

@@ -1,7 +1,7 @@
 """Gives separations whose workers are gone to other workers. PostgreSQL only.
 
-Procrastinate retries no task by itself, and a worker that returns late may end any task that it
-knows. So a lost task is not retried but replaced: the late worker does not know the new one.
+Procrastinate does not retry tasks on its own, and a worker that returns late may end any task that
+it knows. So a lost task is not retried but replaced: the late worker does not know the new one.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from bot.domain.job import JobId
 from storage.database.protocols import Connection, Database, Row
 from storage.work_queue.separations import TASK, SeparationError, SeparationKey, defer
 
-# A second sweeper finds nothing to do meanwhile. With an older list of its own, it would take tasks
-# from healthy workers.
+# A second sweeper finds nothing to do meanwhile. With an outdated list, it would take tasks from
+# healthy workers.
 _ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended('stemcord sweep', 0)) AS is_ours"
 # After a restart of the server, every heartbeat is old.
 _STALLED = f"""
@@ -70,7 +70,7 @@ class SeparationSweep:
         self._db = db
 
     async def sweep(self, *, stalled_s: float) -> Swept:
-        """Replace the tasks of workers without a heartbeat for so long, and lost tasks."""
+        """Replace lost tasks, and those of workers without a heartbeat for `stalled_s`."""
 
         async def work(conn: Connection) -> Swept:
             [alone] = await conn.execute_fetchall(_ALONE)

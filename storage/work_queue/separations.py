@@ -128,7 +128,7 @@ class SeparationState(StrEnum):
 
 
 class SeparationError(StrEnum):
-    """The reason of a failure. A value from another version reads as FAILED."""
+    """The reason for a failure. A value from another version reads as FAILED."""
 
     FAILED = "failed"
     STARVED = "starved"
@@ -205,7 +205,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Separation:
-    """A stored separation. As the result of `start`, it is this worker's lease of it."""
+    """A stored separation. As the result of `start`, it is this worker's lease on it."""
 
     key: SeparationKey
     model: str
@@ -321,7 +321,7 @@ class Separations:
         return int(row["turn"] or 0)
 
     async def left_behind(self) -> list[SeparationKey]:
-        """Return separations whose jobs do not need them any more, a hundred at most."""
+        """Return up to a hundred separations that their jobs no longer need."""
         return [_key(row) for row in await self._db.read(_LEFT_BEHIND)]
 
     async def needed(self) -> frozenset[JobId]:

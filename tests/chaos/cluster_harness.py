@@ -1,4 +1,4 @@
-"""Runs several bots and workers on one database, each behind a network of its own."""
+"""Runs several bots and workers on one database, each behind its own network."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ _GONE = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 class Network(Protocol):
-    """The way from a process to the database."""
+    """The network between a process and the database."""
 
     def go_silent(self) -> None: ...
 

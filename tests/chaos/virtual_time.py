@@ -41,7 +41,7 @@ class VirtualTime:
         return self.now() - time.monotonic()
 
     async def report(self, file: Path) -> None:
-        """Keep writing to the file by how much the virtual time is ahead."""
+        """Keep writing to the file how far the virtual time is ahead."""
         while True:
             put(file, self.ahead_s)
             await asyncio.sleep(REPORT_EVERY_S * self.speed)

@@ -41,7 +41,7 @@ class Bots:
     processes: dict[str, BotProcess] = field(default_factory=dict)
 
     async def start(self, name: str, shards: str, **settings: str) -> BotProcess:
-        """Start a bot, on a data directory of its own and the object store of all."""
+        """Start a bot with its own data directory and the shared object store."""
         process = BotProcess(
             self.sandbox,
             data_dir=self.home / name,

@@ -51,7 +51,7 @@ ASKED: Mapping[str, tuple[str, Mapping[str, str | bool]]] = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def results(harness: BotHarness, song: Path) -> Mapping[str, Result]:
-    """The results of all commands, sent at once by different users."""
+    """The results of all commands, sent at the same time by different users."""
 
     async def ask(channel: str, options: Mapping[str, str | bool]) -> Result:
         guest = await harness.guest(channel=channel)

@@ -113,7 +113,7 @@ def _pictures(number: int) -> list[Any]:
 
 
 def plain(container: str, codec: str, **how: Any) -> Make:
-    """Make a normal file with a tone of two seconds."""
+    """Make a normal file with a two-second tone."""
     rate = how.get("sample_rate", RATE)
     sound = tone(2.0, hz=LOW, sample_rate=rate, channels=1 if "layout" in how else 2)
     return lambda path: write(path, container, codec, **{"sound": sound, **how})

@@ -18,7 +18,7 @@ SETTINGS = {str(field.alias): field for field in Settings.model_fields.values()}
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 COMPOSE = [ROOT / "compose.yaml", ROOT / "deploy" / "compose.cluster.yaml"]
 LONGEST_STOP_S = 10
-"""The time that a stop takes at most, with the default STEMCORD_STOP_GRACE_S."""
+"""The longest that a stop may take with the default STEMCORD_STOP_GRACE_S."""
 
 
 class Unit(configparser.RawConfigParser):

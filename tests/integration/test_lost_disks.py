@@ -151,7 +151,7 @@ async def test_another_song_at_its_address_is_not_split(harness: Harness, share:
     job = await stepped_to(harness, State.HELD)
     lose_disk(harness)
     shutil.rmtree(share / "jobs")
-    harness.services.runner.run(job.id)  # each download has another content
+    harness.services.runner.run(job.id)  # each download has different content
     failed = await harness.until(job.id)
     assert failed.problem is not None
     assert failed.problem.reason is Reason.SOURCE_GONE

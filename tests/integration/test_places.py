@@ -75,7 +75,7 @@ def at_vendor(harness: Harness) -> tuple[int, int]:
 
 
 async def waits_behind_a_cancelled_song(harness: Harness) -> Job:
-    """Cancel Ada's song, on which the vendor goes on working, and return Ben's waiting job."""
+    """Cancel Ada's song, on which the vendor keeps working, and return Ben's waiting job."""
     first = await harness.until((await harness.split()).id, State.PROCESSING)
     second = await harness.split(user_id=BEN)
     await happened(lambda: at_vendor(harness) == (1, 1))

@@ -84,7 +84,7 @@ async def separated(engine, name, tmp_path, *, frames=FRAMES, stems=None, progre
 
 
 class Endless:
-    """A separation that does not end by itself."""
+    """A separation that does not end on its own."""
 
     def __init__(self, engine, name, tmp_path):
         self.into = tmp_path / "out"
@@ -267,7 +267,7 @@ async def test_the_network_used_first_goes_when_the_next_does_not_fit(studio, tm
     engine = studio(large, options=("--memory-mib=100",))
     await separated(engine, "karaoke", tmp_path)  # voice and lead
     await separated(engine, "duet", tmp_path)  # voice again
-    await separated(engine, "parts", tmp_path)  # lead has to go
+    await separated(engine, "parts", tmp_path)  # lead is dropped
     assert "lead is dropped: band needs its memory" in caplog.text
     await separated(engine, "duet", tmp_path)
     assert "voice is dropped" not in caplog.text

@@ -34,7 +34,7 @@ def f(found: Times, true: Times) -> float:
 
 
 def octave_tolerant_f(found: Times, true: Times) -> float:
-    """Return the best F measure of the beats, every second one, and twice as many."""
+    """Return the best F measure of the beats at the found tempo, half of it and twice it."""
     between = (found[:-1] + found[1:]) / 2
     doubled = np.sort(np.concatenate([found, between]))
     return max(f(each, true) for each in (found, found[::2], found[1::2], doubled))

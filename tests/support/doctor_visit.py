@@ -1,4 +1,4 @@
-"""Runs `doctor` in a folder of its own."""
+"""Runs `doctor` in its own folder."""
 
 import os
 from pathlib import Path

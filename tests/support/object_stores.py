@@ -1,4 +1,4 @@
-"""Object stores for tests: an S3 service on loopback, a folder, and one that goes away."""
+"""Object stores for tests: an S3 service on loopback, a folder, and one that can fail."""
 
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence

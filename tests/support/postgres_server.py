@@ -97,7 +97,7 @@ class PostgresServer:
 
 
 def _empty(url: str) -> None:
-    """Delete all rows, past the triggers, and start all identities over."""
+    """Delete all rows, bypassing the triggers, and restart all identities."""
     with psycopg.connect(url) as conn:
         conn.execute("SET LOCAL lock_timeout = '5s'")
         conn.execute("SET LOCAL session_replication_role = replica")

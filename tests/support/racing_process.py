@@ -27,7 +27,7 @@ GUILD = 7
 
 
 class Racer:
-    """Does something many times at once. Its jobs are named after it and numbered."""
+    """Does something many times at the same time. Its jobs are named after it and numbered."""
 
     def __init__(self, db: PostgresDatabase, name: str) -> None:
         self._name = name

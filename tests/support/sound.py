@@ -85,7 +85,7 @@ def parts(seconds: float = 2.5) -> dict[Stem, Sound]:
 
 
 def mixed(sounds_: Mapping[Stem, Sound], *without: Stem) -> Sound:
-    """Add up the parts except some."""
+    """Add up the parts, leaving out those in `without`."""
     kept = [each for stem, each in sounds_.items() if stem not in without]
     return np.asarray(np.sum(kept, axis=0))
 

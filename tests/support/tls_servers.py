@@ -1,4 +1,4 @@
-"""A certificate of our own, and a TLS server on loopback in front of a plain one."""
+"""A self-signed certificate, and a TLS server on loopback in front of a plain one."""
 
 import asyncio
 import ssl

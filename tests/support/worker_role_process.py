@@ -70,7 +70,7 @@ class WorkerRoleProcess:
         self._running.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume it."""
         self._running.send_signal(signal.SIGCONT)
 
     def tell_to_stop(self, by: signal.Signals = signal.SIGTERM) -> None:

@@ -38,7 +38,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    # After the last test, what other tests shared ends, such as their PostgreSQL server.
+    # After the last test, resources that tests shared are closed, such as a PostgreSQL server.
     if nextitem is None:
         Watch.is_on = False
     return (yield)

@@ -6,7 +6,7 @@ Both channels count: their mean would lose a stem whose channels are opposite. L
 late by their encoder's delay (1,105 samples for LAME's MP3, 2,112 for AAC), which must be undone
 before a stem is subtracted from the song.
 
-Transforms are numpy's: to load scipy's takes a child longer than to fit a short song.
+Transforms are numpy's, because loading scipy's takes a child longer than fitting a short song.
 """
 
 import math
@@ -25,7 +25,7 @@ Samples = npt.NDArray[np.float32]
 """Shaped (frames, channels)."""
 
 _PASSAGE_FRAMES = 1 << 20
-"""24 s give a sharp peak, and bound the memory for songs of any length."""
+"""24 s is enough for a sharp peak, and bounds the memory for songs of any length."""
 _BLOCK_FRAMES = 1 << 16
 _SHARP = 24.0
 """The sharpness above which a peak is distinct. Unrelated sounds reach 5, narrow bands 15 and

@@ -33,7 +33,7 @@ _Levels = NDArray[np.float64]
 
 
 def clip(task: ClipTask) -> Clipped:
-    """Write the clip. Raises DoesNotFit if it is larger than Discord takes."""
+    """Write the clip. Raises DoesNotFit if it is larger than Discord accepts."""
     start = _best_start(task)
     sound = _finished(_passage(task.stem, start, task.frames))
     part = part_of(task.into)

@@ -26,7 +26,7 @@ _QUALITY: Final = 85
 _MOST_PIXELS: Final = 4_000 * 4_000
 """The most pixels of a picture; at three bytes each they fit easily into a child's memory."""
 _PACKETS_LOOKED_AT: Final = 50
-"""The packets in which a picture is searched; FFmpeg returns tags' pictures before any sound."""
+"""The number of packets searched for a picture; FFmpeg returns tags' pictures before any sound."""
 _FRONT_COVER: Final = 3
 _MIME: Final = b"image/jpeg"
 _UNREADABLE: Final = (
@@ -38,7 +38,7 @@ _UNREADABLE: Final = (
     EOFError,
     struct.error,
 )
-"""The errors of Pillow for unreadable pictures, which do not stop the song."""
+"""Pillow's errors for unreadable pictures, which do not stop the song."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

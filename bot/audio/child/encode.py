@@ -32,7 +32,7 @@ _LOSSY: Mapping[AudioFormat, Mapping[int, Encoding]] = {
     # A stem alone has nothing to mask the encoder's losses, so it gets a high bit rate. At that
     # rate joint stereo would need 20 % more CPU time without an audible gain: in bench/encoders.py,
     # noise is 8.9 dB below the masking threshold either way (6.2 dB at 192 kbit/s). In the
-    # difference of the channels, which is not heard by itself, it is 3.8 dB below instead of 7.6
+    # difference of the channels, which is not heard on its own, it is 3.8 dB below instead of 7.6
     # dB. Lower rates need joint stereo.
     AudioFormat.MP3: {
         256_000: mp3(joint_stereo=False),
@@ -71,7 +71,7 @@ def _encode_lossy(task: EncodeTask) -> Encoded:
         needed_bytes = int(bit_rate / 8 * duration_s)
         if _fits(task, needed_bytes=needed_bytes):
             _transcode(task, encoding, bit_rate, cover=_cover(task, beside_bytes=needed_bytes))
-            # The rate asked of an encoder is not what it writes: the file's size decides.
+            # An encoder may not keep to the requested rate, so the file's size decides.
             needed_bytes = part_of(task.into).stat().st_size
             if _fits(task, needed_bytes=needed_bytes):
                 return _finished(task, bit_rate=bit_rate)

@@ -1,4 +1,4 @@
-"""Finds a passage in which several spools are audible at once."""
+"""Finds a passage in which several spools are audible at the same time."""
 
 from pathlib import Path
 

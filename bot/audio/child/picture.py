@@ -131,7 +131,7 @@ def _draw_wave(
 
 
 def heights(waves: Sequence[Waveform]) -> list[NDArray[np.float64]]:
-    """Return how high each stem's peaks are drawn, from 0 to 1, to one scale."""
+    """Return how high each stem's peaks are drawn, from 0 to 1, on a common scale."""
     loudest = max(_loudness(wave) for wave in waves)
     return [np.minimum(1.0, wave.peaks / _top(wave, loudest)) ** _CURVE for wave in waves]
 

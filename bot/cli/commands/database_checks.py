@@ -14,7 +14,7 @@ LITESTREAM_NEEDS = (3, 51, 3)
 
 
 def check_database(settings: Settings) -> Iterator[CheckResult]:
-    """Check the database that the settings name, by connecting to it if it is a server's."""
+    """Check the database that the settings name; connects to it if it is on a server."""
     try:
         address = database_address(settings)
     except SettingsError as exc:

@@ -29,7 +29,7 @@ PG_RESTORE = (
     "pg_restore --clean --if-exists --no-owner --single-transaction "
     '--dbname="$STEMCORD_DATABASE_URL" stemcord.dump'
 )
-"""The shell's lines for a copy of a PostgreSQL database, without the address, which is a secret."""
+"""Shell commands that copy a PostgreSQL database, without its address, which is a secret."""
 
 
 def audit_options(parser: ArgumentParser) -> None:

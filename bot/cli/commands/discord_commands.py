@@ -1,4 +1,4 @@
-"""`clear-commands`, and `doctor`'s checks at Discord: one login over HTTP, without a gateway."""
+"""`clear-commands`, and `doctor`'s checks of Discord: one login over HTTP, without the gateway."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ LOGIN_WITHIN_S = 20.0
 
 
 def clear_commands(settings: Settings, console: Console) -> int:
-    """Remove the commands that earlier bots of this application registered in single servers.
+    """Remove the commands that earlier bots of this application registered in individual servers.
 
     Raises SettingsError for a token that is missing or refused, and DiscordRefused.
     """
@@ -33,7 +33,7 @@ def clear_commands(settings: Settings, console: Console) -> int:
 
 
 def ask_discord(settings: Settings) -> tuple[str, tuple[str, ...]]:
-    """Return the bot's name at Discord, and notes for the operator.
+    """Return the bot's name on Discord, and notes for the operator.
 
     Raises SettingsError and DiscordRefused.
     """

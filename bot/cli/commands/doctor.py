@@ -26,8 +26,8 @@ def doctor(settings: Settings, console: Console, *, audio: AudioTools | None = N
 def examine(settings: Settings) -> Sequence[CheckResult]:
     """Return the results of all checks except decoding.
 
-    Calls each service that the settings name, the database's server and the object store. Without
-    a token, but with the addresses that a worker needs, it is a worker that is examined.
+    Calls each service that the settings name, the database's server and the object store. With the
+    addresses that a worker needs but without a token, it checks the setup of a worker.
     """
     if settings.is_for_worker:
         return (

@@ -63,7 +63,7 @@ async def check_decoding(audio: AudioTools) -> CheckResult:
 
 
 def check_time_stretch() -> CheckResult:
-    """Check for the one library that some systems have no wheel of."""
+    """Check for the only library without a wheel for some systems."""
     try:
         import python_stretch  # noqa: F401
     except ImportError as exc:

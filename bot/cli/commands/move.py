@@ -53,7 +53,7 @@ async def _move(data: DataDir, address: PostgresUrl, objects: ObjectStore | None
 
 
 async def _move_files(data: DataDir, objects: ObjectStore) -> str:
-    """Put the files of all jobs into the store, which SQLite's database marks as its own."""
+    """Put the files of all jobs into the store, which is marked as the SQLite database's own."""
     store = await open_store(data, SystemClock(), objects=objects)
     try:
         jobs = [JobId(path.name) for path in sorted(data.jobs.iterdir()) if path.is_dir()]

@@ -74,7 +74,7 @@ def _described(report: InterpreterReport) -> str:
 
 
 def _cards() -> Iterator[CheckResult]:
-    """Name the graphics cards, as far as NVIDIA's tool tells."""
+    """Name the graphics cards that NVIDIA's tool reports."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return

@@ -64,7 +64,7 @@ def model_bytes(model: StudioModel) -> int:
 
 
 def _networks(models: tuple[StudioModel, ...]) -> tuple[Network, ...]:
-    """Return the networks of some models, each once."""
+    """Return the models' networks, without duplicates."""
     found = {network.name: network for model in models for network in model.networks}
     return tuple(found.values())
 

@@ -97,7 +97,8 @@ async def open_store(
     database can be used only as long as that ownership of the group lasts. A missing file is
     created, and one whose schema will change is copied. An object store is marked as this
     database's now, or once it is available. Raises UnknownDatabase, SnapshotFailed and DataUnusable
-    with a sentence for the operator, and StoreUnavailable while the database is locked or away.
+    with a sentence for the operator, and StoreUnavailable while the database is locked or
+    unreachable.
     """
     now = clock.now()
     address = address or data.database
@@ -163,7 +164,7 @@ async def _shared(store: Store, data: DataDir, objects: ObjectStore) -> Store:
 
 
 def _with_way_back(error: NewerDatabase, data: DataDir) -> UnknownDatabase:
-    """Return the error with a hint at the copy that the newer version made before its migration."""
+    """Return the error with a hint about the copy that the newer version made before migrating."""
     copy = copy_for_this_version(data.backups)
     if copy is None:
         return error

@@ -1,1 +1,1 @@
-"""What the networks run on: another interpreter, a graphics card, and what to do without."""
+"""What the networks run on: another interpreter with a graphics card, and fallbacks without one."""

@@ -57,7 +57,7 @@ class InterpreterReport:
         return next((name for name in GPU_PROVIDERS if name in self.providers), None)
 
     def trouble(self) -> str | None:
-        """Return what keeps the engine from using a graphics card there, as a phrase."""
+        """Return why the engine cannot use a graphics card with it, as a phrase, or None."""
         if not self.is_new_enough:
             return f"it is Python {self.version}, and 3.11 or newer is needed"
         if len(self.runtimes) > 1:
@@ -82,7 +82,7 @@ def examine(python: Path, *, limit_s: float = LIMIT_S) -> InterpreterReport:
 
 
 def _output(command: Sequence[str], environment: Mapping[str, str], *, limit_s: float) -> bytes:
-    """Run a command in a process group of its own, and return what it printed."""
+    """Run a command in its own process group, and return what it printed."""
     try:
         process = subprocess.Popen(
             command,

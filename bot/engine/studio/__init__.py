@@ -1,1 +1,1 @@
-"""The studio: networks that run in an interpreter of their own, described by a catalogue."""
+"""The studio: networks that run under a separate interpreter, described by a catalogue."""

@@ -56,7 +56,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudioModel:
-    """One or more networks in a row, and the stems that come out."""
+    """One or more networks in sequence, and the stems that they produce."""
 
     name: str
     title: str

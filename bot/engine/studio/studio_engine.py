@@ -101,7 +101,7 @@ class StudioEngine:
                 log.warning("%s: %s; trying again with chunks of half the length", model.title, exc)
 
     async def warm_up(self) -> None:
-        """Start the worker ahead; see `WorkerHost.warm_up`."""
+        """Start the worker ahead of time; see `WorkerHost.warm_up`."""
         await self._host.warm_up()
 
     async def close(self) -> None:

@@ -84,7 +84,7 @@ class Wire:
         self.is_busy = False
 
     def open(self) -> None:
-        """Start to listen, and to say `Alive` during work."""
+        """Start listening, and send `Alive` during work."""
         threading.Thread(target=self._listen, daemon=True).start()
         threading.Thread(target=self._stay_alive, daemon=True).start()
 
@@ -287,7 +287,7 @@ def _pinned(folder: Path, entry: Mapping[str, Any], part: str) -> BinaryIO:
 
 
 def _gain(checkpoint: BinaryIO, *, share: float) -> Net:
-    """Return a stand-in without weights: each output is the song times a number. For trials."""
+    """Return a stand-in without weights, for tests: each output is the song times a number."""
     import numpy as np
 
     told = json.load(checkpoint)
@@ -637,7 +637,7 @@ def find_device(wanted: str, *, needs_torch: bool) -> Device:
 
 
 def _agreement_db() -> float:
-    """Compute the same on the CPU and on the GPU; return how well they agree."""
+    """Run one computation on the CPU and on the GPU; return how well the results agree."""
     import torch
 
     noise = torch.randn(2, 65_536, generator=torch.Generator().manual_seed(0))

@@ -136,10 +136,11 @@ class Worker:
     def run(self) -> None:
         """Work until the engine closes its end.
 
-        The model is loaded before a song comes: the engine may start a worker while it is decoded.
+        The model is loaded before the first song arrives, since that song may still be decoding.
         """
         self._say(self._ready())
-        with self._alive(), suppress(DamagedModel, MemoryError, OSError):  # the first song is told
+        # The first song's reply reports an error.
+        with self._alive(), suppress(DamagedModel, MemoryError, OSError):
             self._loaded()
         while (order := self._inbox.next()) is not None:
             with self._alive(), order.files as files:

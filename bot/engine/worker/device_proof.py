@@ -56,7 +56,7 @@ def find_device(weights: Path, *, threads: int, is_proved: bool = False) -> Foun
 
 
 def device_name() -> str:
-    """Return the name of the first graphics card, as far as its driver tells."""
+    """Return the name of the first graphics card as its driver reports it."""
     for card in sorted(_GPU_TITLES.glob("*/information")):
         for line in card.read_text(errors="replace").splitlines():
             title, _, value = line.partition(":")

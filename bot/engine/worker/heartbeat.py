@@ -1,4 +1,4 @@
-"""Tells the engine that the worker lives while its main thread is busy."""
+"""Tells the engine that the worker is alive while its main thread is busy."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -94,7 +94,7 @@ class Network:
     def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Return the graph's outputs in order.
 
-        Raises MemoryError if a graphics card has too little; it may not work any more then.
+        Raises MemoryError if a graphics card has too little, after which the graph may be unusable.
         """
         try:
             return list(self._session.run(None, dict(inputs)))

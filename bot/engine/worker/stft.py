@@ -17,7 +17,7 @@ OVERLAP = COLUMN // HOP
 LEAD = COLUMN - HOP
 BINS = COLUMN // 2 + 1
 _AT_ONCE = 64
-"""Columns that are transformed together: as many as fit the processor's cache."""
+"""Columns that are transformed together: as many as fit into the processor's cache."""
 
 Spectra = NDArray[np.complex64]
 """Transformed audio, shaped (..., columns, BINS)."""

@@ -44,7 +44,7 @@ export function fill(range) {
   range.style.setProperty("--filled", `${(Math.max(0, Math.min(1, share)) * 100).toFixed(2)}%`);
 }
 
-/** Return a sentence with its fields filled. */
+/** Return a sentence with its fields filled in. */
 export const said = (sentence, facts = {}) =>
   sentence.replace(/\{(\w+)\}/g, (whole, name) => (name in facts ? facts[name] : whole));
 

@@ -1,1 +1,1 @@
-"""Providers whose machines the operator runs: this one, workers, and a studio."""
+"""Providers on the operator's own machines: the local engine, workers and the studio."""

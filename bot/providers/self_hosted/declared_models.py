@@ -1,4 +1,4 @@
-"""Declarations of models as JSON, in which workers tell bots what they can separate."""
+"""Declarations of models as JSON, with which workers tell bots what they can separate."""
 
 import json
 from collections.abc import Container, Iterable

@@ -1,4 +1,4 @@
-"""The shared base of providers whose songs a worker process of this machine separates.
+"""The shared base of providers that separate songs in a worker process on this machine.
 
 References are valid in this process only. After a restart they are answered with `Lost` and the job
 is submitted again, which costs nothing but time.
@@ -57,7 +57,7 @@ class Separation:
     fraction: float = 0.0
 
     def advance(self, fraction: float) -> None:
-        """Note the fraction done."""
+        """Record the fraction done."""
         self.fraction = fraction
 
 
@@ -104,7 +104,7 @@ class EngineProvider(ABC):
 
     @abstractmethod
     def _lack(self, model: Model) -> str | None:
-        """Return why a missing file keeps the model from being used, if so."""
+        """Return why a missing file keeps the model from being used; None if no file is missing."""
 
     @abstractmethod
     async def _separate(self, separation: Separation) -> dict[Stem, Path]:
@@ -112,7 +112,7 @@ class EngineProvider(ABC):
 
     @abstractmethod
     def _needed_mib(self, call: Call) -> int:
-        """Return about how much memory the worker needs for the call."""
+        """Return roughly how much memory the worker needs for the call."""
 
     @abstractmethod
     async def _start_worker(self) -> None:
@@ -123,7 +123,7 @@ class EngineProvider(ABC):
         """End the worker for good."""
 
     def trouble_with(self, model: Model) -> str | None:
-        """Return why nothing can be separated with the model at the moment, if so."""
+        """Return why nothing can be separated with the model at the moment; None if it can be."""
         return self._damage(model) or (PAUSED if self._is_resting else None)
 
     async def submit(self, call: Call, source: Source) -> Accepted:
@@ -143,7 +143,7 @@ class EngineProvider(ABC):
         return Accepted(ref)
 
     async def warm_up(self) -> None:
-        """Start the worker ahead; if that fails, the next submit says why."""
+        """Start the worker ahead of time; if that fails, the next submit says why."""
         if self._is_resting:
             return
         try:

@@ -16,7 +16,7 @@ class Studio(EngineProvider):
     """Separates songs on this machine, in the studio's interpreter."""
 
     def __init__(self, *, engine: StudioEngine) -> None:
-        """Offer what the engine's worker has declared; a change of its files needs a restart."""
+        """Offer what the engine's worker has declared; a change to its files requires a restart."""
         super().__init__(
             name=NAME,
             title="Stemcord studio",

@@ -1,7 +1,7 @@
 """Workers on other machines as a provider: work is a row, songs and stems are objects.
 
-References outlive a restart of the bot and the deaths of workers. The workers that are alive decide
-which models are offered, and how many songs are taken at once.
+References outlive a restart of the bot and the deaths of workers. The workers that are alive
+determine which models are offered, and how many songs are accepted at a time.
 """
 
 import asyncio
@@ -58,13 +58,13 @@ log = logging.getLogger(__name__)
 NAME: Final = "workers"
 LOOK_EVERY_S: Final = 2.0
 AHEAD: Final = 0.5
-"""The songs that wait in the workers' queue, as a share of those that workers separate at once. A
-worker that has finished finds its next song there while the bot still fetches the last one's
-stems."""
+"""The songs that wait in the workers' queue, as a share of those that workers separate at the same
+time. A worker that has finished finds its next song there while the bot still fetches the last
+one's stems."""
 
 
 class PlaceListener(Protocol):
-    """Is told for how many songs there is room."""
+    """Is notified of the number of songs that there is room for."""
 
     def __call__(self, places: int, *, highest_turn: int) -> None:
         """Handle the number of places, and the highest turn of the songs in them."""
@@ -104,7 +104,7 @@ class Workers:
 
     @property
     def capabilities(self) -> Capabilities:
-        """The capabilities of the workers seen lately; those of living ones come first."""
+        """The capabilities of recently seen workers, with those of living ones first."""
         return self._capabilities
 
     def has_worker_for(self, model: str) -> bool:
@@ -204,7 +204,7 @@ class Workers:
             raise ProviderDown(str(exc)) from exc
 
     async def cancel(self, ref: RemoteRef) -> None:
-        """Stop a separation at any point, and delete its objects if the store is there."""
+        """Stop a separation at any point, and delete its objects if the store is available."""
         key = SeparationKey.parse(ref)
         if key is None:
             return
@@ -216,7 +216,7 @@ class Workers:
             await self._objects.remove_under(key.prefix)
 
     async def _require_length(self, address: str) -> None:
-        """Raise ProviderProtocol for a stem of another length, which would be mixed all the same.
+        """Raise ProviderProtocol for a stem of another length, which would be mixed anyway.
 
         The worker is not trusted, because it may be of another version.
         """
@@ -241,12 +241,12 @@ def _finished(found: Separation) -> Finished | Failed:
 
 
 def places_for(slots: int) -> int:
-    """Return how many songs the queue takes if workers separate `slots` at once."""
+    """Return how many songs the queue accepts if workers separate `slots` at a time."""
     return slots + math.ceil(slots * AHEAD)
 
 
 def offered_by(workers: Iterable[WorkerRow]) -> Sequence[Model]:
-    """Return the models of some workers, each once, in a stable order.
+    """Return the models of these workers, without duplicates and in a stable order.
 
     Models of basic quality come last, so that they serve only what no other model can make.
     """

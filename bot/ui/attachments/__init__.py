@@ -1,1 +1,1 @@
-"""Attachments of songs: which there are, their addresses, and when those are renewed."""
+"""Attached songs: finding them in messages, caching them, and renewing their addresses."""

@@ -51,14 +51,14 @@ class MenuAction(StrEnum):
     SHOW_JOB = "show-one"
     """Shows the chosen job again; has no subject."""
     SPLIT_AGAIN = "recipe"
-    """Splits a job's song by the chosen recipe; the subject is the job id."""
+    """Splits a job's song with the chosen recipe; the subject is the job id."""
     MAKE = "more"
-    """Splits a message's song by the chosen recipe; the subject is the message id and the song's
+    """Splits a message's song with the chosen recipe; the subject is the message id and the song's
     number, or `ALL_SONGS`."""
     OFFER_RECIPES = "song"
     """Asks how to split the chosen song of a message; the subject is the message id."""
     SPLIT_SONG = "pick"
-    """Splits the chosen song of a message by the server's defaults; the subject is the message
+    """Splits the chosen song of a message with the server's defaults; the subject is the message
     id."""
 
     SHOW_SONG = "song-of"

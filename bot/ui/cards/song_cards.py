@@ -29,7 +29,7 @@ MAX_TITLE = 50
 
 
 def recipe_card(song: Source, offers: Iterable[Offer], *, message_id: int, number: int) -> Card:
-    """Ask by which recipe to split a song of a message; `number` counts from 0."""
+    """Ask which recipe to use for a song of a message; `number` counts from 0."""
     title, asked = safe(title_of(song.filename)), (gettext(messages.CHOOSE_RECIPE),)
     return _recipe_card(title, asked, offers, f"{message_id}:{number}")
 
@@ -54,7 +54,7 @@ def _recipe_card(title: str, asked: tuple[str, ...], offers: Iterable[Offer], su
 
 
 def all_recipes_card(songs: Sequence[Source], offers: Iterable[Offer], *, message_id: int) -> Card:
-    """Ask by which recipe to split all songs of a message."""
+    """Ask which recipe to use for all songs of a message."""
     titles = tuple(f"**{safe(title_of(song.filename), MAX_TITLE)}**" for song in songs)
     asked = (*titles, gettext(batch_texts.CHOOSE_RECIPE))
     return _recipe_card(

@@ -70,7 +70,7 @@ class JobActions:
         )
 
     async def split_again(self, interaction: Interaction, subject: str, value: str) -> None:
-        """Split the song by the chosen recipe, as a new job."""
+        """Split the song with the chosen recipe, as a new job."""
         job = await self._own_job(interaction, subject)
         await self._requests.start_again(interaction, job, recipe=recipe_of(value))
 

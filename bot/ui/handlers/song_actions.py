@@ -38,14 +38,14 @@ class SongActions:
         )
 
     async def make(self, interaction: Interaction, subject: str) -> None:
-        """Split a song by the button's recipe."""
+        """Split a song with the button's recipe."""
         recipe, message_id, number = subject.split(":")
         await self._split(
             interaction, int(message_id), number, entry=Entry.MESSAGE, recipe=recipe_of(recipe)
         )
 
     async def make_chosen(self, interaction: Interaction, subject: str, value: str) -> None:
-        """Split a song by the chosen recipe."""
+        """Split a song with the chosen recipe."""
         message_id, number = subject.split(":")
         await self._split(
             interaction, int(message_id), number, entry=Entry.MESSAGE, recipe=recipe_of(value)
@@ -68,7 +68,7 @@ class SongActions:
         return recipe_card(song, self._splits.offers(), message_id=message_id, number=number)
 
     async def split_song(self, interaction: Interaction, subject: str, value: str) -> None:
-        """Split the chosen song by the server's defaults."""
+        """Split the chosen song with the server's defaults."""
         await self._split(interaction, int(subject), value, entry=Entry.MENU)
 
     async def _split(

@@ -88,7 +88,7 @@ class Pacing:
         self._refusals.append(now)
 
     def forget(self, job_id: JobId) -> None:
-        """Drop what is kept about a job whose reply is complete."""
+        """Forget a job whose reply is complete."""
         self._jobs.pop(job_id, None)
         self._leave_queues(job_id)
 

@@ -99,7 +99,7 @@ class ResultPresenter:
 
     @property
     def minutes_an_hour(self) -> int:
-        """The minutes of song that a person may render in an hour."""
+        """The minutes of music that a person may have rendered in an hour."""
         return self._render_limit.minutes
 
     async def show(

@@ -104,7 +104,7 @@ def stem_levels(stems: tuple[Stem, ...], rendition: Rendition) -> str:
 def zip_info(songs: Sequence[Job]) -> str:
     """Describe songs in plain text with Windows line ends, which every system reads.
 
-    The figures are of the rendition that each job requests.
+    The figures are those of the rendition that each job requests.
     """
     return "\r\n\r\n".join("\r\n".join(_described(job)) for job in songs) + "\r\n"
 

@@ -62,7 +62,7 @@ async def _kill_a_worker(bot: BotProcess) -> None:
             try:
                 return os.kill(child, signal.SIGKILL)
             except ProcessLookupError:
-                continue  # the worker ended by itself; another will start
+                continue  # the worker ended on its own; another will start
         await asyncio.sleep(0.05)
     raise AssertionError("the bot has no engine worker")
 

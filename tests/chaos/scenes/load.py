@@ -71,7 +71,7 @@ async def rush(home: Path, *, commands: int) -> list[Figure]:
 
 
 async def greedy(home: Path, *, songs: int, room: int) -> list[Figure]:
-    """Let one user send more songs at once than their minutes allow."""
+    """Let one user send more songs at the same time than their minutes allow."""
     name = "greedy"
     settings = {"STEMCORD_QUOTA_MINUTES": str(2 * room)}  # each song takes two minutes
     async with open_harness(home / name, people=1, settings=settings) as harness:

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own: it keeps its data over a restart, and leaves nothing behind."""
+"""Our own PostgreSQL server keeps its data across a restart, and leaves nothing behind."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

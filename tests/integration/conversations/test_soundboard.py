@@ -187,7 +187,7 @@ async def test_a_full_soundboard_is_said_in_words_and_the_file_stays(
     await ada.press(shown, ADD)
     await ada.wait_for(says("This server's soundboard is full."))
     assert has_clip(await ada.wait_for(lambda found: found["id"] == shown["id"]))
-    async with asyncio.timeout(5):  # the row goes a moment after the reply has come
+    async with asyncio.timeout(5):  # the row is deleted a moment after the reply arrives
         while await live_bot.open_replies.every():
             await asyncio.sleep(0.01)
 

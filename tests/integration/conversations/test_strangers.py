@@ -1,4 +1,4 @@
-"""Unauthorised people at every control of a result are refused, and learn nothing of the job."""
+"""Every control of a result refuses unauthorised people, who learn nothing about the job."""
 
 import asyncio
 from collections.abc import Mapping

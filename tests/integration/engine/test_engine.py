@@ -64,7 +64,7 @@ class Call:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def start(engine, tmp_path):
-    """Start to separate a song of so many frames; a long one is silence."""
+    """Start separating a song of this many frames; a long one is silence."""
     tasks = []
 
     def call(frames, *, by=engine, name="out"):

@@ -15,7 +15,7 @@ from tests.integration.failover.hosted_harness import PATIENT, HostedHarness, op
 
 
 def shown(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """Return the rows printed by `python -m bot providers`, by their first cell."""
+    """Return the rows printed by `python -m bot providers`, keyed by their first cell."""
     monkeypatch.setenv("AUDIOCLEANER_API_KEY", "k")
     for name in ("FINEVOICE_API_KEY", "SOUNDVERSE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -48,7 +48,7 @@ async def test_what_the_owner_is_shown_agrees_with_the_vendors_books(
         )
         ends = [await one(hosted, mode) for mode in modes]
         assert ends == [State.DELIVERED] * 2 + [State.FAILED] * 3
-        # The command has an event loop of its own.
+        # The command runs its own event loop.
         rows = await asyncio.to_thread(shown, tmp_path, monkeypatch)
         vendor = hosted.vendor("audiocleaner")
         await hosted.settled("audiocleaner")
@@ -60,7 +60,8 @@ async def test_what_the_owner_is_shown_agrees_with_the_vendors_books(
     assert rows[""] == ["Submitted today: 4 min of 90"]
     assert vendor.submits == 5  # one request for each attempt
     assert vendor.accepted == 4  # one minute each
-    # Two done and one whose response was lost. By the documentation, failed work is not billed.
+    # Two done and one whose response was lost. The documentation says that failed work is not
+    # billed.
     assert vendor.account.minutes_billed == 2 + 1
 
 

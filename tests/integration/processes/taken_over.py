@@ -153,7 +153,7 @@ class Attempts:
         resource.prlimit(self.parent, resource.RLIMIT_CORE, (0, 0))
 
     def work(self) -> None:
-        """Do what decoding needs: this is not to be refused."""
+        """Do what decoding needs, which must not be refused."""
         (self.mine / "input").read_bytes()
         part, into = self.mine / "mixture.f32.part", self.mine / "mixture.f32"
         part.write_bytes(bytes(8))
@@ -162,14 +162,14 @@ class Attempts:
 
 
 def called(result: int, *, passes: int = 0) -> int:
-    """Return what a C function returned; raises OSError for errors, but for one of them."""
+    """Return what a C function returned; raises OSError for errors other than number `passes`."""
     if result < 0 and ctypes.get_errno() != passes:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result
 
 
 def make(attempt: str, harness: Path, port: int, *, is_confined: bool) -> str:
-    """Make one attempt, and return what came of it."""
+    """Make one attempt, and return its outcome."""
     die_with_parent()
     attempts = Attempts(harness, port)
     mine = attempts.mine

@@ -82,7 +82,7 @@ def taken_over():
 
 @pytest.fixture
 def attempt(harness, taken_over):
-    """Have a child that was taken over try something; return what it tells."""
+    """Have a child that was taken over try something; return what it reports."""
 
     def run(name, *, confined):
         with socket.create_server(("127.0.0.1", 0)) as server:

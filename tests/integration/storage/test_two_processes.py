@@ -16,7 +16,7 @@ EACH = 25
 
 
 async def race(url: str, what: str) -> int:
-    """Let both processes act at once, and return the number of admissions."""
+    """Let both processes act at the same time, and return the number of admissions."""
     racers = [
         await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.support.racing_process", url, name, what, str(EACH)),

@@ -35,7 +35,7 @@ async def test_a_frozen_worker_that_returns_late_changes_nothing(farm: Farm):
         assert stems[Stem.VOCALS] == SONG
         kept = await farm.objects.keys_under(key.prefix)
         assert sorted(kept) == sorted([*found.files.values(), key.song])
-        # It works on.
+        # It keeps working.
         assert (await farm.until_over(await farm.submit())).state is SeparationState.DONE
 
 
@@ -65,7 +65,7 @@ async def test_a_worker_told_to_stop_ends_its_song_first(farm: Farm):
         worker.tell_to_stop()
         assert await worker.wait() == 0
     found = await farm.until_over(key)
-    # Its heartbeat went on while it drained, so its song was not given to another worker.
+    # Its heartbeat continued while it drained, so its song was not given to another worker.
     assert (found.state, found.lease) == (SeparationState.DONE, 1)
     left = await farm.separations.get(waiting)
     assert left is not None

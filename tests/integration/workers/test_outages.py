@@ -1,4 +1,4 @@
-"""Workers while PostgreSQL is away."""
+"""Workers while PostgreSQL is unreachable."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -36,7 +36,7 @@ async def test_a_song_under_way_survives_a_restart_and_so_does_its_worker(
         await asyncio.to_thread(own_server.start)
         found = await asyncio.wait_for(until_over(farm, key), 100)
         assert (found.state, found.lease) == (SeparationState.DONE, 1)
-        # It takes the next song, and its heartbeat goes on while it does.
+        # It takes the next song, and its heartbeat continues meanwhile.
         after = await asyncio.wait_for(submitted(farm), 60)
         found = await asyncio.wait_for(until_over(farm, after), 100)
         assert (found.state, found.lease) == (SeparationState.DONE, 1)
@@ -70,7 +70,7 @@ async def test_a_worker_waits_for_the_schema_of_its_own_version(farm: Farm, chan
 
 
 async def submitted(farm: Farm) -> SeparationKey:
-    """Submit a song as soon as the database takes it."""
+    """Submit a song as soon as the database accepts it."""
     return await retry_write(farm.submit, what="a song")
 
 

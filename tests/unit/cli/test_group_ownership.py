@@ -1,4 +1,4 @@
-"""A former owner whose event loop is blocked ends; one that was only frozen goes on."""
+"""A former owner whose event loop is blocked exits; one that was only frozen continues."""
 
 import threading
 import time

@@ -24,7 +24,7 @@ class Attempts:
 
 
 async def shown(instrumental: str) -> dict[Stem, str]:
-    """Return the links shown when a vendor returns this address beside a plain one."""
+    """Return the links shown when a vendor returns this address and a plain one."""
     job = a_job(State.READY)
     files = (RemoteFile(VOCALS, Stem.VOCALS), RemoteFile(instrumental, Stem.INSTRUMENTAL))
     attempt = an_attempt(job, "fake", state=AttemptState.DONE, model="two", files=files)

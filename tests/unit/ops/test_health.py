@@ -1,4 +1,4 @@
-"""Health checks try what the bot needs, and report persistent failures ever less often."""
+"""Health checks try what the bot needs, and report persistent failures less and less often."""
 
 import logging
 import shutil

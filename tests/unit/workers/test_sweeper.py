@@ -115,7 +115,7 @@ async def test_rows_stay_while_their_objects_cannot_be_deleted(monkeypatch: pyte
     outside.left = [KEY]
     outside.store_error = ObjectStoreUnavailable("away")
     async with running(sweeper(outside).run):
-        while not outside.sweeps:  # which go on
+        while not outside.sweeps:  # sweeps continue
             await asyncio.sleep(0.001)
         assert outside.left == [KEY]
         outside.store_error = None

@@ -16,7 +16,7 @@ _CLEARLY = 1.5
 _FEWEST_BARS = 4
 _HARMONY, _LOW, _BACKBEAT = 1.0, 0.5, -0.3
 _REACH = 3
-"""The distance in frames from a beat within which its onset is searched."""
+"""The distance from a beat, in frames, within which its onset is sought."""
 
 Values = NDArray[np.float64]
 

@@ -34,7 +34,7 @@ _LEAST_FRAMES = SAMPLE_RATE // 10
 _MOST_FAILURES = 1_000
 """Consecutive failures to read or decode a packet, after which decoding stops."""
 _LAST_MOMENT_FRAMES = SAMPLE_RATE // 10
-"""The sound did not break off if this many frames at the end are silent."""
+"""A song that ends with this many silent frames is not considered cut off."""
 
 
 def decode(task: DecodeTask) -> Decoded:
@@ -189,7 +189,7 @@ def _mixed(source: _Source, stamps: Stamps) -> Iterator[Samples]:
 
 
 def _write_cover(into: Path, file: BinaryIO, demuxer: str) -> None:
-    into.unlink(missing_ok=True)  # an earlier try's
+    into.unlink(missing_ok=True)  # left by an earlier try
     with suppress(FFmpegError), _opened(file, demuxer, whole(file)) as container:
         if (picture := covers.find(container)) is not None:
             covers.write_small(picture, into)

@@ -1,4 +1,4 @@
-"""Cuts a master into chunks of equal length, each with some frames of its surroundings."""
+"""Cuts a master into chunks of equal length, each with some frames of context on either side."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ class Grid:
 def chunks(stem: Path, grid: Grid) -> Iterator[Samples]:
     """Yield each chunk with the `before` frames ahead of it and the `after` frames behind it.
 
-    One resampler processes the whole stem, so the seams between chunks are inaudible. The
-    surroundings of the stem are silence.
+    One resampler processes the whole stem, so the seams between chunks are inaudible. Silence
+    precedes and follows the stem.
     """
     with master.opened(stem) as container:
         blocks = (

@@ -14,7 +14,7 @@ _SILENCE = 1e-8
 
 
 def level(song: Spool) -> tuple[np.float32, np.float32]:
-    """Return the mean and the standard deviation of the mono song, to normalise it by."""
+    """Return the mean and the standard deviation of the mono song, with which it is normalised."""
     total = squares = 0.0
     for start in range(0, song.frames, _STATISTICS_BLOCK):
         stop = min(start + _STATISTICS_BLOCK, song.frames)

@@ -3,7 +3,7 @@
 The network takes the spectrum of an 11 s segment and returns those of its sources (Tong, Zhu, Chen
 et al., SCNet: sparse compression network for music source separation, 2024). Segments overlap by
 half and fade in and out over a tenth of their length. A longer song is continued by its reflection
-at both ends, so that two segments cover its first and last seconds, too. All this is as in
+at both ends, so that two segments also cover its first and last seconds. All this is as in
 ZFTurbo's Music-Source-Separation-Training, with which the weights were evaluated.
 """
 
@@ -101,7 +101,7 @@ def _segment(song: Spool, start: int, mean: np.float32, deviation: np.float32) -
     end = song.frames + _border(song.frames)
     index = np.arange(start, start + SEGMENT)
     is_mirrored = end - start > SEGMENT // 2
-    if is_mirrored:  # what the last segment lacks is its own reflection
+    if is_mirrored:  # fill up the last segment with its reflection
         index = np.minimum(index, 2 * (end - 1) - index)
     place = np.abs(index)
     place = np.minimum(place, 2 * (song.frames - 1) - place)

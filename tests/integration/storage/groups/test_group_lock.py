@@ -237,7 +237,7 @@ async def test_an_owner_acts_until_its_own_deadline_only(url: str):
                 await meta.get("by")
             with pytest.raises(StoreUnavailable, match="may be the bot"):
                 await meta.put("by", "the owner")
-            # The lock is still held, so it goes on after the next answer.
+            # The lock is still held, so the owner may act again after the next answer.
             watching = asyncio.create_task(owner.watch())
             await asyncio.sleep(2.5)
             assert acts(owner)

@@ -1,4 +1,4 @@
-"""Several groups keep a vendor's limit together, and wait for its places in turn."""
+"""Several groups share a vendor's limit, and wait for its places in turn."""
 
 import asyncio
 from collections.abc import AsyncIterator

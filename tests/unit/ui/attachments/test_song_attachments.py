@@ -14,7 +14,7 @@ avi flv ts au mp4 mov mkv webm w64 wv tta ape
 
 
 def file(name: str, content_type: str | None = None) -> dict[str, Any]:
-    """Return an attachment in Discord's form."""
+    """Return an attachment as Discord describes it."""
     url = f"https://cdn.invalid/attachments/5/{abs(hash(name))}/{name}"
     return {
         "id": "9",

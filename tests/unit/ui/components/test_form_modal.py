@@ -30,7 +30,7 @@ FORM = Form(
 
 
 class Submitted:
-    """An interaction in discord.py's form."""
+    """An interaction with the attributes of discord.py's."""
 
     _state = SimpleNamespace(http=None)
 

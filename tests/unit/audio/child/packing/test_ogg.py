@@ -22,7 +22,7 @@ def _pages(file: bytes) -> list[tuple[int, int, list[int], bytes]]:
 
 
 def test_the_checksum_is_oggs():
-    # The catalogue's check value of CRC-32/MPEG-2 has another initial value; 0 gives this.
+    # Like the published check value of CRC-32/MPEG-2, but with an initial value of 0.
     assert crc(b"123456789") == 0x89A1897F
 
 
