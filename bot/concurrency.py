@@ -58,7 +58,7 @@ async def supervised(work: Callable[[], Awaitable[None]], *, name: str) -> NoRet
         started = time.monotonic()
         try:
             await work()
-            log.error("%s ended by itself", name)
+            log.error("%s ended unexpectedly", name)
         except Exception:
             log.exception("%s failed", name)
         failures = 1 if time.monotonic() - started > WELL_AFTER_S else failures + 1

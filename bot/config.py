@@ -169,7 +169,7 @@ class Settings(_DeclaredSettings):
         description="providers in order of preference, such as finevoice,local",
     )
     trusted_hosts: Hosts = Field(
-        frozenset(), description="hosts such as localhost or 127.0.0.1:8080, with commas between"
+        frozenset(), description="hosts such as localhost or 127.0.0.1:8080, separated by commas"
     )
 
     quota_minutes: Count = 60
@@ -192,7 +192,7 @@ class Settings(_DeclaredSettings):
     )
 
     allowed_guilds: Ids = Field(
-        frozenset(), description="ids of servers, with commas between, or nothing for all"
+        frozenset(), description="ids of servers, separated by commas, or nothing for all"
     )
     allow_dms: bool = Field(True, description="1 or 0")
 
@@ -220,7 +220,7 @@ class Settings(_DeclaredSettings):
         None, description="the path of a Python interpreter, or nothing"
     )
     studio_accept: Names = Field(
-        (), description="names of the studio's models, with commas between, or nothing"
+        (), description="names of the studio's models, separated by commas, or nothing"
     )
 
     ops_address: ListenAddress = Field(

@@ -41,7 +41,7 @@ class RemixCog(OfferingCog):
         job=locale_str("Which song; its short id is below its card"),
         key=locale_str("Semitones up or down, from -12 to 12"),
         speed=locale_str("Percent of the original speed, from 50 to 150"),
-        mix=locale_str("Every stem by itself, or one file"),
+        mix=locale_str("Every stem in its own file, or one file"),
         audio_format=locale_str("The file format; the one it was made in, if left empty"),
     )
     async def remix(

@@ -126,7 +126,7 @@ class AudioTools:
             try:
                 is_well = ended.status == 0 and _answer(Decoded, ended.output).frames == frames
             except (Rejected, ipc.MalformedMessage) as exc:
-                raise AudioFailed(f"a sound of our own does not decode: {exc}") from exc
+                raise AudioFailed(f"a known good sound cannot be decoded: {exc}") from exc
             if not is_well:
                 raise AudioFailed(f"decoding a known good sound ended with status {ended.status}")
 
@@ -150,7 +150,7 @@ class AudioTools:
         decoded = await self._run(task, Decoded)
         if not 0 < decoded.frames == _frames_in(into) <= task.max_frames:
             _discard([into])
-            raise AudioFailed(f"the child tells of {decoded.frames} frames that are not there")
+            raise AudioFailed(f"the child reports {decoded.frames} frames that do not exist")
         if cover is not None and not 0 < _size_of(cover) <= MOST_COVER_BYTES:
             _discard([cover])
         return decoded
@@ -169,7 +169,7 @@ class AudioTools:
         task = MeasureTask(sums=tuple(map(_absolute_parts, sums)), frames=frames)
         measured = await self._run(task, Measured)
         if len(measured.levels) != len(sums):
-            raise AudioFailed("the child did not measure what it was asked for")
+            raise AudioFailed("the child did not measure what was requested")
         return measured.levels
 
     async def passage(self, spools: Sequence[Path], *, frames: int) -> int:
@@ -217,7 +217,7 @@ class AudioTools:
         encoded = await self._run(task, Encoded)
         told = (encoded.path, encoded.format, encoded.size_bytes)
         if told != (task.into, format, _size_of(into)):
-            raise AudioFailed("the child did not write the file that it was asked for")
+            raise AudioFailed("the child did not write the requested file")
         return replace(encoded, path=into)
 
     async def render(
@@ -245,7 +245,7 @@ class AudioTools:
         )
         rendered = await self._run(task, Rendered)
         if (rendered.frames, len(rendered.levels)) != (task.rendered_frames, len(files)):
-            raise AudioFailed("the child rendered something else than was asked for")
+            raise AudioFailed("the child did not render what was requested")
         return rendered
 
     async def clip(
@@ -268,7 +268,7 @@ class AudioTools:
             0 < size_bytes <= MOST_CLIP_BYTES
         ):
             _discard([into])
-            raise AudioFailed("the child did not write the clip that it was asked for")
+            raise AudioFailed("the child did not write the requested clip")
         return clipped
 
     async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
@@ -282,7 +282,7 @@ class AudioTools:
         task = PeaksTask(stems=tuple(map(_absolute, stems)), slices=slices)
         told = (await self._run(task, Peaks)).stems
         if len(told) != len(stems):
-            raise AudioFailed("the child measured something else than was asked for")
+            raise AudioFailed("the child did not measure what was requested")
         return told
 
     async def pack(

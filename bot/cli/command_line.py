@@ -75,7 +75,7 @@ COMMANDS: dict[str, Command] = {
         database_commands.audit_options,
     ),
     "backup": Command(
-        "copy the database, with the bot running or not",
+        "copy the database, whether or not the bot is running",
         database_commands.backup,
         database_commands.backup_options,
     ),
@@ -89,7 +89,7 @@ COMMANDS: dict[str, Command] = {
         move.move,
     ),
     "renew-links": Command(
-        "end all links to stems shown so far; the bot must not be running",
+        "invalidate all links to stems; the bot must not be running",
         database_commands.renew_links,
     ),
     "clear-commands": Command(

@@ -175,7 +175,7 @@ def _retry_after_s(refusal: discord.HTTPException) -> float:
 
 def _ended(closed: discord.ConnectionClosed) -> Exception:
     if closed.code == AUTHENTICATION_FAILED:
-        return SettingsError("DISCORD_TOKEN: Discord does not accept it any more")
+        return SettingsError("DISCORD_TOKEN: Discord no longer accepts it")
     return DiscordRefused(f"Discord ended the connection permanently, with code {closed.code}.")
 
 

@@ -486,8 +486,7 @@ class _Bot:
         self._in_background(stack, listen, name="signals of other bots")
 
     async def stop(self, *, grace_s: float) -> None:
-        """Let steps under way finish within `grace_s`; everything else resumes at the next start.
-        """
+        """Let steps under way finish within `grace_s`; the rest resumes at the next start."""
         # A submit in flight gets less time: it may take minutes, and its answer must be recorded.
         await asyncio.gather(
             self.services.submit.aclose(grace_s=min(SUBMIT_GRACE_S, grace_s / 2)),

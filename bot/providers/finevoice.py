@@ -157,7 +157,7 @@ class FineVoice(Hosted):
 
 def _task(answer: Answer, *, is_submit: bool) -> _Task:
     if answer.status == 422 and is_submit:
-        raise ProviderRefused("the request was found invalid")
+        raise ProviderRefused("the request was rejected as invalid")
     task = read(_Task, answer) if 200 <= answer.status < 300 else None
     if task is None:
         raise status_error(answer, is_submit=is_submit)

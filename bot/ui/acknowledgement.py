@@ -158,7 +158,7 @@ async def acknowledge(
         if exc.code == ALREADY_ACKNOWLEDGED:
             log.error(  # noqa: TRY400 - the message is complete without a traceback
                 "another process answers for this application, with the same token: stop it, or "
-                "give one of the two an application of its own"
+                "give one of the two its own application"
             )
             raise NotAcknowledged("another process has answered") from exc
         if exc.status < 500:

@@ -189,7 +189,7 @@ class Stemcord(commands.AutoShardedBot):
         try:
             found = await leftover_commands(self.http, self.application_id, guild_ids)
         except UNREACHABLE as exc:
-            log.info("commands of single servers could not be checked: %s", exc)
+            log.info("commands of individual servers could not be checked: %s", exc)
             return
         except RuntimeError:  # aiohttp raises this if the session closes during a request
             if not self.is_closed():

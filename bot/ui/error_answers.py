@@ -35,7 +35,7 @@ def sentence_for(error: BaseException) -> str | None:
         case StoreUnavailable() | ReplyUnavailable():
             return messages.problem(Problem(Reason.BUSY))
         case discord.DiscordServerError() | aiohttp.ClientError():
-            log.warning("Discord did not take an answer: %s", type(error).__name__)
+            log.warning("Discord did not accept an answer: %s", type(error).__name__)
             return messages.problem(Problem(Reason.BUSY))
         case app_commands.TransformerError():
             return gettext(messages.BAD_OPTION)

@@ -53,7 +53,7 @@ class UsableModels:
             return False
         self._troubles = now
         for name in now.keys() - before.keys():
-            log.error("%s is not offered any more: %s", name, now[name])
+            log.error("%s is no longer offered: %s", name, now[name])
         for name in before.keys() - now.keys():
             log.info("%s is offered again", name)
         usable = [model for model in self._separator.models if model.name not in now]

@@ -225,7 +225,7 @@ class Vendor(ABC):
     async def _send_result(self, request: web.Request) -> web.StreamResponse:
         path = self.result_files.find(request)
         if path is None or not await asyncio.to_thread(path.is_file):
-            self._note(request, request.match_info["task"], "no such file, or not any more")
+            self._note(request, request.match_info["task"], "no such file, or no longer")
             return web.Response(status=403 if path is None else 404, text="Access denied")
         mode = self.behaviour.take(Point.RESULT)
         self._note(request, request.match_info["task"], "sent" if mode is Mode.OK else mode)

@@ -106,7 +106,7 @@ def _check(reader: PostgresReader, *, is_current: bool) -> None:
     [row] = reader.rows(VERSION)
     if not row["is_ours"]:
         raise UnknownDatabase(
-            "The database is not one of Stemcord's; start the bot once to make its tables."
+            "The database is not one of Stemcord's; start the bot once to create its tables."
         )
     [row] = reader.rows(NUMBER)
     steps = postgres_migrations()

@@ -243,7 +243,7 @@ class SharedJobFiles(JobFiles):
                     if await self._store.size(self._key(path)) != size_bytes:
                         return 0
             except StoreUnavailable as exc:
-                log.warning("no copies are dropped for more room: %s", exc)
+                log.warning("no copies are dropped to make room: %s", exc)
                 return 0
             await self.remove_here(job_id)
         log.info("%s: its copies are dropped, since the disk is full", job_id)

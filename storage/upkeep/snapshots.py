@@ -62,7 +62,7 @@ def back_up(database: Path, into: Path) -> Snapshot:
     """
     with _operator_errors():
         if into.exists():
-            raise SnapshotFailed(f"{into} exists already and is left as it is.")
+            raise SnapshotFailed(f"{into} already exists and is left as it is.")
         with write_aside(into) as draft:
             jobs = _copy(database, draft)
             _drop_link_key(draft)

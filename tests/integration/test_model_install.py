@@ -160,7 +160,7 @@ def test_the_time_stretcher_is_taken_out_of_its_script(tmp_path, monkeypatch, co
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        (b"let a=1;", "does not hold the time stretcher"),
+        (b"let a=1;", "does not contain the time stretcher"),
         (b"data:application/octet-stream;base64,AAAA", "not the one expected"),
     ],
 )

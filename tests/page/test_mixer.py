@@ -379,11 +379,12 @@ async def test_without_a_network_it_plays_what_it_has_and_goes_on_when_it_is_bac
     await page.context.set_offline(True)
     assert await stems_heard(listener) == set(SIX)
     await page.get_by_role("slider", name="position", exact=True).fill("35")
-    await expect(page.get_by_role("status")).to_have_text("No connection. What is loaded plays on.")
+    status = page.get_by_role("status")
+    await expect(status).to_have_text("No connection. The loaded part keeps playing.")
     await until_heard(listener, set())
     await page.context.set_offline(False)
     await until_heard(listener, set(SIX))
-    await expect(page.get_by_role("status")).to_have_text("")
+    await expect(status).to_have_text("")
     listener.complaints.clear()
 
 

@@ -44,7 +44,7 @@ class SilentProxy:
         )
 
     def go_silent(self) -> None:
-        """Let nothing pass any more."""
+        """Let nothing pass."""
         self._passes.clear()
 
     def heal(self) -> None:

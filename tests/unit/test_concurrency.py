@@ -52,7 +52,7 @@ async def test_task_that_ends_by_itself_is_restarted_too(
 ):
     await run([None])
 
-    assert "retention ended by itself" in caplog.text
+    assert "retention ended unexpectedly" in caplog.text
     assert len(pauses) == 1
 
 

@@ -85,7 +85,7 @@ def backup(settings: Settings, console: Console, *, file: Path | None = None) ->
     Raises UnknownDatabase, SnapshotFailed and DataUnusable.
     """
     if settings.database_url is not None:
-        _say(console, f"PostgreSQL makes its own copies. With the bot running or not:\n{PG_DUMP}")
+        _say(console, f"PostgreSQL makes its own copies, even while the bot runs:\n{PG_DUMP}")
         return 1
     data = DataDir(settings.data_dir)
     if file is None:

@@ -107,7 +107,7 @@ def _data(data: DataDir) -> Iterator[CheckResult]:
         is_good = is_writable(home / data.root.name)
         yield CheckResult(
             is_good,
-            f"{data.root} is not there yet, and can be made"
+            f"{data.root} does not exist yet, and can be created"
             if is_good
             else why_unusable(data.root),
         )

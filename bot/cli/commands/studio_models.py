@@ -36,7 +36,7 @@ def studio(settings: Settings, console: Console) -> int:
     _say(
         console,
         "To accept these terms for some of the models, set STEMCORD_STUDIO_ACCEPT to their names, "
-        "with commas between; `python -m bot models` then fetches them.",
+        "separated by commas; `python -m bot models` then fetches them.",
     )
     return 0
 

@@ -77,7 +77,7 @@ def examine(python: Path, *, limit_s: float = LIMIT_S) -> InterpreterReport:
     try:
         report: InterpreterReport = ipc.decode(line, InterpreterReport)
     except ipc.MalformedMessage as exc:
-        raise InterpreterFailed(f"it gives a strange answer ({exc})") from exc
+        raise InterpreterFailed(f"its answer is not understood ({exc})") from exc
     return report
 
 
@@ -99,7 +99,7 @@ def _output(command: Sequence[str], environment: Mapping[str, str], *, limit_s: 
             printed = _read(process.stdout, until=time.monotonic() + limit_s)
             status = process.wait(timeout=limit_s)
         except (TimeoutError, subprocess.TimeoutExpired):
-            raise InterpreterFailed(f"it gives no answer within {limit_s:.0f} s") from None
+            raise InterpreterFailed(f"it does not answer within {limit_s:.0f} s") from None
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -752,7 +752,7 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--catalogue", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="where the checkpoints are")
     parser.add_argument("--cache", type=Path, required=True, help="where libraries may write")
-    parser.add_argument("--models", required=True, help="the accepted models, with commas between")
+    parser.add_argument("--models", required=True, help="the accepted models, separated by commas")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--chunk-share", type=float, default=1.0)
     parser.add_argument("--memory-mib", type=int)

@@ -149,7 +149,7 @@ class EngineProvider(ABC):
         try:
             await self._start_worker()
         except (ModelUnavailable, NoRoom, EngineFailed) as exc:
-            log.info("%s: the worker cannot be started ahead: %s", self._capabilities.name, exc)
+            log.info("%s: the worker cannot be started early: %s", self._capabilities.name, exc)
 
     async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
         """Return a separation's progress.

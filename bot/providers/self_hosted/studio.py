@@ -46,13 +46,13 @@ class Studio(EngineProvider):
     def _lack(self, model: Model) -> str | None:
         if model.name in self._engine.models:
             return None
-        return f"the studio has no model {model.name} any more"
+        return f"the studio no longer has the model {model.name}"
 
     async def _separate(self, separation: Separation) -> dict[Stem, Path]:
         call, source = separation.call, separation.source
         model = self._engine.models.get(call.model.name)
         if model is None:  # a later worker did not declare it
-            raise ModelUnavailable(f"the studio has no model {call.model.name} any more")
+            raise ModelUnavailable(f"the studio no longer has the model {call.model.name}")
         return await self._engine.separate(
             model,
             source.mixture,

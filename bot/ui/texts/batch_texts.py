@@ -27,7 +27,7 @@ CLOSING = Message(
 )
 CAME_BY_DM = Message("Discord didn't let me show this where you asked for it.")
 PLAIN = Message("Your songs: see `/jobs`.")
-CANCELLED = Message("What was unfinished is cancelled, and nothing was charged for it.")
+CANCELLED = Message("The unfinished songs are cancelled, and nothing was charged for them.")
 
 
 def song_status(job: Job, progress: Progress | None) -> str:

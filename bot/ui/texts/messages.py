@@ -86,7 +86,7 @@ REASONS: dict[Reason, Templates] = {
         Message("You're blocked in this server. Ask its managers, or send me the song in a DM."),
     ),
     Reason.NOT_OFFERED_HERE: (
-        Message("I don't split songs here. Those who run me chose where I do."),
+        Message("I can't split songs here. The people who run me chose where I can."),
     ),
     Reason.WRONG_CHANNEL: (
         Message("I can't split songs in this channel. Use <#{channel_id}>."),
@@ -133,16 +133,16 @@ REASONS: dict[Reason, Templates] = {
     ),
     Reason.RENDER_LIMIT: (
         PluralMessage(
-            "I render at most {minutes} minute of song an hour for each person. You can ask again "
-            "<t:{again_at}:R>.",
-            "I render at most {minutes} minutes of song an hour for each person. You can ask again "
-            "<t:{again_at}:R>.",
+            "I render at most {minutes} minute of music an hour for each person. You can ask "
+            "again <t:{again_at}:R>.",
+            "I render at most {minutes} minutes of music an hour for each person. You can ask "
+            "again <t:{again_at}:R>.",
             by="minutes",
         ),
         PluralMessage(
-            "I render at most {minutes} minute of song an hour for each person, and this song is "
+            "I render at most {minutes} minute of music an hour for each person, and this song is "
             "longer.",
-            "I render at most {minutes} minutes of song an hour for each person, and this song is "
+            "I render at most {minutes} minutes of music an hour for each person, and this song is "
             "longer.",
             by="minutes",
         ),

@@ -18,7 +18,7 @@ from bot.ui.texts.figures import PER_CENT
 from bot.ui.texts.names import RECIPES, STEMS, stem_name
 
 MIXES: dict[NamedMix, Message] = {
-    NamedMix.STEMS: Message("Every stem by itself"),
+    NamedMix.STEMS: Message("Every stem in its own file"),
     NamedMix.SONG: Message("The whole song in one file"),
     NamedMix.GUIDE_VOCALS: Message("Guide vocals: the voice at 25 %"),
     NamedMix.QUIETER_VOICE: Message("Quieter voice: the voice at 50 %"),
@@ -46,7 +46,7 @@ LEVELS_LABEL = Message("Levels in %, from 0 to 200")
 LEVELS_DETAIL = Message("Like this: {example}")
 CLICK_LABEL = Message("Click")
 CLICK_OFF = Message("No click")
-CLICK_COUNT_IN = Message("Count-in of one bar")
+CLICK_COUNT_IN = Message("One-bar count-in")
 CLICK_ALONG = Message("Count-in and click")
 CLICK_HALF = Message("Count-in and click, half as fast")
 CLICK_DOUBLE = Message("Count-in and click, twice as fast")

@@ -150,7 +150,7 @@ async def test_cancel_ends_what_is_unfinished_and_charges_nothing_for_it(
     await ben.press(card, "Cancel")
     await ben.wait_for(says("I can't find that song among yours."))
     await ada.press(card, "Cancel")
-    await ada.wait_for(says("What was unfinished is cancelled"))
+    await ada.wait_for(says("The unfinished songs are cancelled"))
     await until_over(live_bot)
     live_bot.provider.gate.set()
     found = await card_of(ada)

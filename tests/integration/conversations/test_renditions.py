@@ -276,7 +276,7 @@ async def test_renditions_are_free_but_bounded(frugal: LiveBot, song: Path) -> N
         await ada.send_form(await opened(ada, message, "Key & speed"), key="1", speed="100")
         await mine(ada)
         await ada.send_form(await opened(ada, message, "Key & speed"), key="2", speed="100")
-        await ada.wait_for(says("I render at most 7 minutes of song an hour"))
+        await ada.wait_for(says("I render at most 7 minutes of music an hour"))
         await ada.advance(3601)
         await ada.send_form(await opened(ada, message, "Key & speed"), key="2", speed="100")
         await mine(ada, 2)
@@ -294,7 +294,7 @@ async def test_a_rendition_by_dm_counts_for_the_songs_own_user_too(
         [own] = await mine(ada)
         await nothing_is_open(frugal)
         await more(ada, own, "dm")
-        await ada.wait_for(says("I render at most 7 minutes of song an hour"))
+        await ada.wait_for(says("I render at most 7 minutes of music an hour"))
 
 
 async def test_a_song_longer_than_the_hours_limit_is_refused_in_words(
@@ -308,7 +308,7 @@ async def test_a_song_longer_than_the_hours_limit_is_refused_in_words(
         message = await made(live_bot, ada, song)
         await ada.command("remix", job=job_id_of(message), key=1)
         await ada.wait_for(
-            says("3 minutes of song an hour for each person, and this song is longer")
+            says("3 minutes of music an hour for each person, and this song is longer")
         )
 
 

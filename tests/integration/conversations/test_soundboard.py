@@ -231,7 +231,7 @@ async def test_a_clip_counts_against_the_presser_s_minutes(tmp_path: Path, song:
         message = await made(live_bot, ada, song)
         await clip_of(live_bot, ada, message)
         await more(ada, message, "clip")
-        await ada.wait_for(says("I render at most 4 minutes of song an hour"))
+        await ada.wait_for(says("I render at most 4 minutes of music an hour"))
 
 
 async def test_a_clip_is_offered_in_servers_only(

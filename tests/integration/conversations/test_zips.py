@@ -117,7 +117,7 @@ async def test_a_zip_counts_against_the_presser_s_minutes(tmp_path: Path, song: 
         await ada.wait_for(has_zip)
         await until_closed(live_bot)
         await ask_for_zip(ada, message)
-        await ada.wait_for(says("I render at most 4 minutes of song an hour"))
+        await ada.wait_for(says("I render at most 4 minutes of music an hour"))
 
 
 async def test_a_zip_that_is_too_large_is_refused_in_words(

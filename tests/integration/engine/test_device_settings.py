@@ -97,9 +97,9 @@ async def test_auto_that_turns_out_to_be_the_cpu_is_a_line_in_the_log(configured
     ("text", "reason"),
     [
         ("exit 3", "it ends with status 3"),
-        ("echo hello", "it gives a strange answer"),
-        ("sleep 60", "it gives no answer within 1 s"),
-        ("sleep 60 & exec 1>&-; wait", "it gives no answer within 1 s"),
+        ("echo hello", "its answer is not understood"),
+        ("sleep 60", "it does not answer within 1 s"),
+        ("sleep 60 & exec 1>&-; wait", "it does not answer within 1 s"),
         (FLOOD, "it floods its output"),
     ],
 )

@@ -109,7 +109,7 @@ async def test_a_card_with_too_little_memory_gets_half_the_blocks(engine_on, tmp
     assert await engine.try_gpu() is None
     await voice(engine, tmp_path, frames=LONG)
     assert engine.declared.device == "cuda"
-    assert "going on with 1 blocks at a time on the graphics card" in caplog.text
+    assert "continuing with 1 blocks at a time on the graphics card" in caplog.text
 
 
 async def test_a_card_that_runs_out_even_so_is_given_up_for_an_hour(engine_on, tmp_path, caplog):
@@ -121,7 +121,7 @@ async def test_a_card_that_runs_out_even_so_is_given_up_for_an_hour(engine_on, t
     await killed(engine)
     await voice(engine, tmp_path)
     assert engine.declared.device == "cpu"
-    assert "going on with 2 blocks at a time on the CPU" in caplog.text
+    assert "continuing with 2 blocks at a time on the CPU" in caplog.text
     await voice(engine, tmp_path)
     assert caplog.text.count("memory ran out") == 2
 

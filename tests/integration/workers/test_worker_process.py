@@ -42,7 +42,7 @@ async def test_a_model_that_cannot_be_loaded_costs_one_song_and_is_offered_no_mo
         theirs, ours = await farm.submit(model="scnet"), await farm.submit(turn=1)
         assert (await farm.until_over(ours)).state is SeparationState.DONE
         assert (await farm.separations.get(theirs)).state is SeparationState.WAITING  # type: ignore[union-attr]
-        assert worker.text.count("scnet is not offered any more: it is damaged") == 1
+        assert worker.text.count("scnet is no longer offered: it is damaged") == 1
 
 
 async def test_a_worker_without_a_usable_model_takes_nothing_more(farm: Farm):

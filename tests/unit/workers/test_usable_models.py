@@ -50,8 +50,8 @@ async def test_models_are_withdrawn_while_they_cannot_be_used(caplog: pytest.Log
     assert await usable.check()
     assert (worker.offered, worker.taken) == ([["four"], [], ["four"]], ["four"])
     assert [record.getMessage() for record in caplog.records] == [
-        "two is not offered any more: it is cut off",
-        "four is not offered any more: paused",
+        "two is no longer offered: it is cut off",
+        "four is no longer offered: paused",
         "no model can be used, so no songs are taken",
         "four is offered again",
     ]

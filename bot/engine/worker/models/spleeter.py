@@ -97,4 +97,4 @@ def prove(path: Path) -> None:
     noise = np.random.default_rng(0).random(shape, np.float32)
     for output in Network(path, threads=1).run({"magnitude": noise}):
         if output.shape != shape or not np.all((output >= 0) & (output <= noise)):
-            raise DamagedModel(f"{path.name} does not separate")
+            raise DamagedModel(f"{path.name} gives no valid result")

@@ -127,7 +127,7 @@ async def test_a_model_that_a_later_worker_does_not_declare_is_refused(
         await end_of(provider, ref)
     del engine.models["duet"]
     assert await end_of(provider, ref) == Failed("the model cannot be loaded")
-    with pytest.raises(ProviderRefused, match="has no model duet"):
+    with pytest.raises(ProviderRefused, match="no longer has the model duet"):
         await submitted(provider, tmp_path)
 
 

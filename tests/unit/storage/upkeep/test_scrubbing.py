@@ -54,7 +54,7 @@ async def test_one_scrub_serves_all_who_asked(counting: CountingDatabase):
     await scrubber.scrub_if_due()
     assert counting.scrubs <= 2
     clock.move(seconds=AT_MOST_EVERY_S)
-    assert not await scrubber.scrub_if_due(), "nothing is due any more"
+    assert not await scrubber.scrub_if_due(), "nothing is due now"
 
 
 async def test_who_presses_again_and_again_does_not_rewrite_it_each_time(

@@ -83,7 +83,7 @@ async def test_an_existing_file_is_not_overwritten(db: Database, path: Path, tmp
     diary = tmp_path / "diary.txt"
     diary.write_text("dear diary")
     for taken in (diary, path):
-        with pytest.raises(SnapshotFailed, match="exists already"):
+        with pytest.raises(SnapshotFailed, match="already exists"):
             back_up(path, taken)
     assert diary.read_text() == "dear diary"
 

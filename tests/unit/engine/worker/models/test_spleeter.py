@@ -108,7 +108,7 @@ def test_the_network_is_at_the_next_block_while_one_is_written(tmp_path):
         next(pieces)
         assert network.has_begun(2)
         pieces.close()
-    assert network.begun == 2, "what nobody waits for any more is not begun"
+    assert network.begun == 2, "blocks that are no longer needed are not begun"
 
 
 def test_every_thread_has_a_block_of_its_own(tmp_path):
