@@ -38,7 +38,7 @@ class SongCost:
     """The size of its rows and their index entries."""
     wal_kib: float
     transitions_s: float
-    """The transitions a second of one process with many songs."""
+    """The transitions per second of one process with many songs."""
 
 
 def song_cost() -> SongCost:

@@ -53,7 +53,7 @@ class RemixCog(OfferingCog):
         mix: NamedMix | None = None,
         audio_format: AudioFormat | None = None,
     ) -> None:
-        """Render one of the caller's results, and show the rendition to the caller alone."""
+        """Render one of the caller's results, and show the rendition to the caller only."""
         found = await self._splits.get(job_id_of(job), user_id=UserId(interaction.user.id))
         rendition = rendition_of(key, speed)
         if mix is not None:

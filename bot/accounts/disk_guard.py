@@ -243,7 +243,7 @@ class DiskGuard:
             await self._look()
 
     async def _look(self) -> None:
-        """Measure the job files; promises made meanwhile are counted on top."""
+        """Measure the job files; promises made during that time are added."""
         async with self._looking:
             self._looked_at = self._clock.monotonic()
             self._ended_bytes = 0

@@ -57,7 +57,7 @@ class OutsideChanges:
                     places.offered(signal.subject)
 
     def listening(self) -> None:
-        """Look at every job under way, unless no signal can have been missed yet."""
+        """Look at every job under way, unless no signal can have been missed."""
         if self._has_listened:
             self._in_background(self._follow_all())
         self._has_listened = True

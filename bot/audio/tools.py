@@ -291,7 +291,7 @@ class AudioTools:
         """Write the masters' packs into a folder, in playing order; each appears once it is
         complete.
 
-        Existing packs stay. After a failure, complete packs stay too.
+        Existing packs stay. Complete packs also stay after a failure.
         """
         task = PackTask(
             stems=tuple(map(_absolute, stems)), into=_absolute(into), codec=codec, frames=frames

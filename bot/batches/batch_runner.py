@@ -64,7 +64,7 @@ class BatchRunner:
                 pass  # advance anyway
 
     async def advance_all(self) -> None:
-        """Advance each batch that can advance, as far as possible."""
+        """Advance each batch as far as possible."""
         self._has_open = True
         for batch_id in await self._store.due(max_active=self._splits.max_active_jobs):
             await self.advance(batch_id)

@@ -19,7 +19,7 @@ class Period:
     """A stretch of time with its own allowance."""
 
     key: str
-    """The kind and the first day, like `day:2026-11-20`; keys of old periods are the day alone."""
+    """The kind and the first day, like `day:2026-11-20`; keys of old periods are only the day."""
     starts_at: datetime
     ends_at: datetime
 

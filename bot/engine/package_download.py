@@ -125,7 +125,7 @@ def _environment(scratch: Path) -> Mapping[str, str]:
 
 
 def _size_of(directory: Path) -> int:
-    """Return the total size of the files in a directory; files may vanish meanwhile."""
+    """Return the total size of the files in a directory; files may vanish in the meantime."""
     total = 0
     for folder, _, names in os.walk(directory):
         for name in names:

@@ -199,7 +199,7 @@ class IntakeStep:
                 earlier.id, job.id, earlier.stems, with_linked=is_same_title
             )
         except FileNotFoundError:
-            return False  # the earlier job expired meanwhile, or a file is missing
+            return False  # the earlier job has since expired, or a file is missing
         await self._files.settle(job.id)
         repeated = job.repeated(self._core.clock.now(), earlier, title=title)
         await self._jobs.save(repeated, expected=State.RECEIVED, note=earlier.id)

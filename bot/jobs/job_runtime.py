@@ -89,7 +89,7 @@ class JobRuntime:
 
     job_id: JobId
     task: asyncio.Task[None] | None = None
-    """The task that takes the job's steps."""
+    """The task that runs the job's steps."""
     submit: asyncio.Task[StepResult] | None = None
     """The submit in flight, which may outlive `task`."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)

@@ -155,7 +155,7 @@ class SplitService:
         """Record that the user saw an answer, and start the job.
 
         The user relies on the answer, so the record is retried while the store is unavailable.
-        Raises Rejected if the job was cancelled meanwhile, because no card will say so.
+        Raises Rejected if the job has since been cancelled, because no card will say so.
         """
         await retry_write(lambda: self._note_acknowledged(job_id, message_id), what=job_id)
         if self._core.signals is not None and self._core.is_of_other_bot(await self._need(job_id)):
@@ -187,14 +187,15 @@ class SplitService:
         return await self._termination.cancel(job, Problem(Reason.STOPPED_BY_MANAGER))
 
     async def get(self, job_id: JobId, *, user_id: UserId) -> Job:
-        """Return the caller's job. Raises NotFound, also for another user's job."""
+        """Return the caller's job. Raises NotFound, even if another user has this job."""
         job = await self._need(job_id)
         if job.request.user_id != user_id:
             raise NotFound(job_id)
         return job
 
     async def get_visible(self, job_id: JobId, *, user_id: UserId, channel_id: int | None) -> Job:
-        """Return a job that the caller sees in this channel: their own, or one with a public card.
+        """Return a job that the caller may see in this channel: their own, or one with a public
+        card.
 
         Raises NotFound for all others.
         """
@@ -264,8 +265,8 @@ class SplitService:
             await self._admit(job)
         except Rejected:
             # An interaction that arrives twice must not be refused because of what its first
-            # arrival used. The lookup comes after the checks, so that it finds a job stored
-            # meanwhile.
+            # arrival used. The lookup comes after the checks, so that it finds a job stored in the
+            # meantime.
             if (known := await self._jobs.of_interaction(job.interaction_id)) is None:
                 raise
             return known

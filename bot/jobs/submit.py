@@ -282,7 +282,7 @@ class SubmitStep:
         ended = attempt.ended(self._core.clock.now(), _state_after(error), word)
         await self._reconciler.record(ended)
         self._core.queue.release(job.id)
-        self._core.queue.free(attempt.provider, job.id)  # in case the job ended meanwhile
+        self._core.queue.free(attempt.provider, job.id)  # in case the job has ended by now
         log.warning(
             "%s: %s did not accept it: %s: %s",
             job.id,

@@ -22,7 +22,7 @@ class Termination:
     async def fail(self, job: Job, problem: Problem) -> Done:
         """End a job, uncharged, for a reason that its reply explains.
 
-        Raises StateMoved if the job has left its state meanwhile.
+        Raises StateMoved if the job is no longer in its state.
         """
         failed = job.failed(self._core.clock.now(), problem)
         back = Refund(job.id) if job.state is State.READY else Void(job.id)
@@ -45,7 +45,7 @@ class Termination:
         return job
 
     async def withdraw(self, job: Job, *, in_doubt: bool = False) -> None:
-        """Cancel a request whose user saw no answer, unless it was acknowledged meanwhile.
+        """Cancel a request whose user saw no answer, unless it has been acknowledged by now.
 
         With `in_doubt`, the user may have seen an answer, so the reply says what happened.
         """

@@ -91,7 +91,7 @@ def render(
 ) -> bytes:
     """Return a scrape: jobs by state, attempts by provider and state, and the queues.
 
-    `devices` are providers of this machine, each with the kind and the name of what it runs on.
+    `devices` are providers on this machine, each with the kind and the name of what it runs on.
     """
     attempts: Counts = {
         (provider, state): count

@@ -170,7 +170,7 @@ class Provider(Protocol):
         """Send the song, once.
 
         Raises SubmitUncertain if the request may have arrived, and ProviderProtocol if the answer
-        cannot be understood, which counts as uncertain too. Any other ProviderError means that
+        cannot be understood, which also counts as uncertain. Any other ProviderError means that
         nothing was started.
         """
         ...

@@ -56,7 +56,7 @@ class SplitRequests:
     async def start_again(
         self, interaction: discord.Interaction[Any], job: Job, *, recipe: Recipe | None = None
     ) -> None:
-        """Split the job's song again, equally private, with another recipe if one is given.
+        """Split the job's song again with the same privacy; `recipe` replaces the job's if given.
 
         Raises the same errors as `start`.
         """

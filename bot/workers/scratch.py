@@ -45,7 +45,7 @@ def _is_abandoned(folder: Path) -> bool:
     try:
         descriptor = os.open(folder / _LOCK, os.O_RDWR)
     except OSError:
-        return False  # its process is just starting, or has removed it meanwhile
+        return False  # its process is just starting, or has just removed it
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

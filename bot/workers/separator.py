@@ -1,6 +1,6 @@
 """Carries out separations in a worker: song from the object store, stems back to it.
 
-The providers of this machine do the work, as in a bot.
+The providers on this machine do the work, as in a bot.
 """
 
 import asyncio

@@ -69,7 +69,7 @@ export class State extends EventTarget {
     await this.reload();
   }
 
-  /** Reload the messages, and again if one changed meanwhile, because the response may be stale. */
+  /** Reload the messages, and again if one changed during the reload: the response may be stale. */
   async reload() {
     const { viewer, channel } = this;
     let seen;

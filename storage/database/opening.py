@@ -40,7 +40,7 @@ async def open_database(address: Address, *, owner: Ownership | None = None) -> 
 async def open_migrated(url: PostgresUrl) -> Database:
     """Open a database that a bot keeps up to date.
 
-    Raises StoreUnavailable also while it has the schema of another version.
+    Raises StoreUnavailable, also while the schema is that of another version.
     """
     from storage.database.postgres import PostgresDatabase
 

@@ -105,7 +105,7 @@ class Ownership(Protocol):
     async def begin(self) -> None:
         """Raise the fence, so that earlier owners can't write. The schema must be up to date.
 
-        Raises StoreUnavailable, also if the lock was lost with its connection.
+        Raises StoreUnavailable, including when the lock was lost with its connection.
         """
         ...
 

@@ -145,7 +145,7 @@ class PostgresGroupLock:
     async def begin(self) -> None:
         """Raise the fence, so that earlier owners can't write. The schema must be up to date.
 
-        Raises StoreUnavailable, also if the lock was lost with its connection.
+        Raises StoreUnavailable, including when the lock was lost with its connection.
         """
         async with self._using:
             if self._conn is None or not self._is_held:
@@ -251,7 +251,7 @@ class PostgresGroupLock:
         return None
 
     async def _regain(self) -> None:
-        """Take the lock after its connection was lost, if no other process had it meanwhile.
+        """Take the lock after its connection was lost, if no other process has had it since.
 
         The server may still count the lost connection, so a lock that is taken is no proof of a
         successor, but a raised fence is.

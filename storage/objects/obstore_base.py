@@ -99,7 +99,7 @@ class ObstoreStore(ObjectStore):
                 )
                 stored = await obstore.head_async(store, key)
         except ObjectMissing:
-            await asyncio.to_thread(path.stat)  # the file itself may have been removed meanwhile
+            await asyncio.to_thread(path.stat)  # the file itself may have been removed by now
             raise self.missing() from None
         if stored["size"] != size_bytes:
             raise ObjectStoreUnavailable(

@@ -48,7 +48,7 @@ async def stored_paths(store: ObjectStore) -> frozenset[str]:
 
 
 class SharedJobFiles(JobFiles):
-    """Keeps the user's file, the masters and the linked files in the store too.
+    """Also keeps the user's file, the masters and the linked files in the store.
 
     Everything else can be made from them again, and stays on this disk only. The key of an object
     is the path of the job's file. The `bring` methods fetch what is needed but not on this disk.

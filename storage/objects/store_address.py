@@ -127,7 +127,7 @@ def _proxy(variables: Mapping[str, str]) -> str | None:
 
 
 def _either(name: str, variables: Mapping[str, str]) -> str:
-    """Return a variable that may be written in lower case, too."""
+    """Return a variable whose name may also be in lower case."""
     return variables.get(name.lower()) or variables.get(name) or ""
 
 

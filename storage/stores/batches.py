@@ -289,7 +289,7 @@ class BatchStore:
         return await self._db.write(work)
 
     async def withdraw(self, batch_id: BatchId, now: datetime, *, in_doubt: bool) -> None:
-        """End a batch whose user saw no answer, unless it was acknowledged meanwhile.
+        """End a batch whose user saw no answer, unless it has been acknowledged by now.
 
         With `in_doubt`, the user may have seen an answer, so the reply explains the end.
         """

@@ -192,7 +192,7 @@ WHERE cost_minutes = 0
 GROUP BY job_id, provider
 """
 
-# A batch starts its songs only after its acknowledgement, and ends with the last of them.
+# A batch starts its songs only after its acknowledgement, and ends with the last one.
 SONGS_ENDED = """
 SELECT
     batches.id AS subject,

@@ -1,6 +1,6 @@
 """The audit's check that every folder has a job and every result has its files.
 
-Files may be on this disk or in an object store. A bot may be running meanwhile, so apparent
+Files may be on this disk or in an object store. A bot may be running at the same time, so apparent
 violations are checked a second time.
 """
 

@@ -12,8 +12,8 @@ from bot.domain.job import JobId
 from storage.database.protocols import Connection, Database, Row
 from storage.work_queue.separations import TASK, SeparationError, SeparationKey, defer
 
-# A second sweeper finds nothing to do meanwhile. With an outdated list, it would take tasks from
-# healthy workers.
+# A concurrent sweeper finds nothing to do. With an outdated list, it would take tasks from healthy
+# workers.
 _ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended('stemcord sweep', 0)) AS is_ours"
 # After a restart of the server, every heartbeat is old.
 _STALLED = f"""

@@ -40,7 +40,7 @@ CONCURRENCY = "CHAOS_CONCURRENCY"
 GIVE_UP_EARLY = "CHAOS_GIVE_UP_EARLY"
 """If set, the bot gives up a failing step after a second instead of half a minute."""
 COOLDOWN_S = "CHAOS_COOLDOWN_S"
-"""The length of the cooldowns of failing providers, or nothing for the real ones.
+"""The length of failing providers' cooldowns; if unset, they have their real length.
 
 In most scenes many songs fail on purpose, and the real cooldowns would outlast the scenes.
 """

@@ -20,7 +20,7 @@ class NoNamespaces(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BlackHole:
-    """A namespace that is connected to this machine alone."""
+    """A namespace that is connected to this machine only."""
 
     name: str
     host: str

@@ -22,7 +22,7 @@ class Card(StrEnum):
     FAILS = "fails"
     """The session cannot be made."""
     WRONG = "wrong"
-    """It computes something else."""
+    """It computes wrong results."""
     FULL = "full"
     """It never has any memory."""
     SMALL = "small"

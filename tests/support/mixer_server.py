@@ -1,4 +1,4 @@
-"""A server for the mixer page alone, and finished jobs for it to play."""
+"""A server for only the mixer page, and finished jobs for it to play."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping

@@ -9,7 +9,7 @@ from typing import Self
 
 class SilentProxy:
     """Forwards bytes while it is not silent. While it is silent, its peers receive nothing, not
-    even resets. What was sent meanwhile arrives afterwards, as with TCP retransmissions.
+    even resets. What was sent during the silence arrives afterwards, as with TCP retransmissions.
     """
 
     def __init__(self, socket: Path) -> None:

@@ -64,7 +64,7 @@ def _gauged(sums: Sums, frames: int) -> list[Gauge]:
 
 
 def _write(mixes: Sequence[Mix], frames: int, factor: float, gauges: Sequence[Gauge]) -> None:
-    """Write all masters in parallel, mixing the next block meanwhile."""
+    """Write all masters in parallel, while the next block is being mixed."""
     with ExitStack() as stack:
         writers = [
             stack.enter_context(

@@ -150,7 +150,7 @@ async def _opened(
 
 
 async def _shared(store: Store, data: DataDir, objects: ObjectStore) -> Store:
-    """Return the store with the jobs' files in the object store too."""
+    """Return the store, with the jobs' files also kept in the object store."""
     owner = (await store.meta.secret(OBJECTS_OWNER, OWNER_BYTES)).hex()
     files = SharedJobFiles(data.jobs, objects, owner=owner)
     try:

@@ -258,7 +258,7 @@ def file_of(folder: Path, entry: Mapping[str, Any], part: str) -> Path:
 
 
 def lack(folder: Path, entry: Mapping[str, Any]) -> str | None:
-    """Return why a network's files cannot be used, judged by their sizes alone."""
+    """Return why a network's files cannot be used, judging only by their sizes."""
     for part in ("checkpoint", "config"):
         if part not in entry:
             continue

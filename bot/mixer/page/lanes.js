@@ -4,7 +4,7 @@ import { button, capitalised, el, fill, icon, said } from "./dom.js";
 import { FULL, isHeard } from "./mix.js";
 import { wave } from "./waves.js";
 
-/** Return a row and the function that shows a mix in it; `on` has handlers of its controls. */
+/** Return a row and the function that shows a mix in it; `on` has the handlers for its controls. */
 export function lane(stem, index, { song, on }) {
   const { words, lang } = song;
   const name = stem.label;

@@ -44,7 +44,7 @@ class BatchActions:
         await self._requests.start(interaction, songs, entry=Entry.COMMAND, recipe=recipe)
 
     async def cancel(self, interaction: Interaction, subject: str) -> None:
-        """Cancel the unfinished songs; a manager of the batch's server may do so, too."""
+        """Cancel the unfinished songs; a manager of the batch's server may also do so."""
         # Defer first, because stopping jobs may take longer than Discord waits.
         await interaction.response.defer()
         batch_id, user_id = BatchId(subject), UserId(interaction.user.id)

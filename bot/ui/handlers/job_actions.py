@@ -47,7 +47,7 @@ class JobActions:
         )
 
     async def cancel(self, interaction: Interaction, subject: str) -> None:
-        """Cancel the job; a manager of its server may do so, too."""
+        """Cancel the job; a manager of its server may also do so."""
         # Defer first, because stopping a job's step may take longer than Discord waits.
         await interaction.response.defer()
         job = await self._cancel(interaction, JobId(subject))

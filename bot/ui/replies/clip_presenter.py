@@ -43,7 +43,7 @@ class ClipPresenter:
         self._redelivery = redelivery
 
     async def show(self, interaction: discord.Interaction[Any], job: Job) -> None:
-        """Show the clip to the presser alone, with a button that adds it."""
+        """Show the clip to the presser only, with a button that adds it."""
         _guild_of(interaction)
 
         @asynccontextmanager

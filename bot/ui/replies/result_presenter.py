@@ -130,7 +130,7 @@ class ResultPresenter:
         rendition: Rendition,
         audio_format: AudioFormat | None = None,
     ) -> None:
-        """Show a rendition to its requester alone, who need not be the job's user.
+        """Show a rendition only to its requester, who need not be the job's user.
 
         Raises Rejected as `show` does, with BLOCKED, BLOCKED_HERE or NOT_OFFERED_HERE, and with
         RENDER_LIMIT when they have reached the hour's limit.
@@ -155,7 +155,7 @@ class ResultPresenter:
         too_large: Message = messages.UNSHOWN,
         done: Message | None = None,
     ) -> None:
-        """Show the content that `pack` makes from the job to the requester alone.
+        """Show the content that `pack` makes from the job, visible only to the requester.
 
         The request counts as `minutes` of song. The answer is `too_large` if the files do not fit.
         If `pack` has done what was asked for, the answer is `done` where its content cannot be

@@ -76,7 +76,7 @@ async def test_a_new_connection_waits_and_an_end_is_not_told_in_silence(tmp_path
             to_late.write(b"late")
             with pytest.raises(TimeoutError):
                 await said(late, within_s=0.3)
-            writer.write_eof()  # the service ends its side, too
+            writer.write_eof()  # the service also closes its side
             with pytest.raises(TimeoutError):
                 await said(reader, within_s=0.3)
             proxy.heal()

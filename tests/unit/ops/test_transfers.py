@@ -50,7 +50,7 @@ class Serving:
 
 @pytest.fixture
 async def serving(tmp_path: Path) -> AsyncIterator[Serving]:
-    """A server whose job has a linked file in the store alone."""
+    """A server whose job has a linked file in the store only."""
     db = await open_database(tmp_path / "stemcord.db", Database, busy_timeout_s=0.05)
     jobs, root = JobStore(db=db), tmp_path / "jobs"
     store = LeavingStore(folder_store(tmp_path / "share"))

@@ -49,7 +49,7 @@ class SCNet:
     """The network, loaded once."""
 
     def __init__(self, network: Network, *, threads: int) -> None:
-        """Check that the graph takes what SCNet does; raises DamagedModel."""
+        """Check that the graph has SCNet's inputs; raises DamagedModel."""
         if not network.takes(1, _PLANES, BINS, COLUMNS):
             raise DamagedModel("the graph does not take the spectrum that SCNet does")
         (self._input_name,) = network.input_names

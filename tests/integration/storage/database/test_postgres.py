@@ -1,4 +1,4 @@
-"""Features of PostgreSQL alone: named locks, lost connections, read-only servers."""
+"""Features that only PostgreSQL has: named locks, lost connections, read-only servers."""
 
 import asyncio
 from collections.abc import AsyncIterator

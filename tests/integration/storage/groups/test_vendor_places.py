@@ -114,7 +114,7 @@ async def test_groups_enter_in_the_order_in_which_they_began_to_wait(
     assert not await first.ask()
     async with hearing(url) as heard:
         await first.places.leave(VENDOR, job.id)
-        assert await heard_after(heard) == [f"place {VENDOR} 1/3"]  # the first in line alone
+        assert await heard_after(heard) == [f"place {VENDOR} 1/3"]  # only the first in line
         with pytest.raises(NoPlaceFree):
             await third.enter(await third.held())
         assert not await third.ask()

@@ -41,7 +41,7 @@ async def files(root: Path, store: LeavingStore) -> SharedJobFiles:
 
 
 async def kept(files: SharedJobFiles, job_id: JobId = JOB, *, size: int = 1000) -> JobDir:
-    """Store a job with its masters, as one that is ready."""
+    """Store the masters of a ready job."""
     where = await files.prepare(job_id)
     for path in (*(where.master(stem) for stem in STEMS), where.cover):
         path.write_bytes(os.urandom(size))

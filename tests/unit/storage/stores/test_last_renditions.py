@@ -1,4 +1,4 @@
-"""The last rendition of a song is remembered for its user alone, and forgotten with them."""
+"""The last rendition of a song is remembered for its user only, and forgotten with them."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The cards of batches, each edited apart from the others."""
+"""The cards of batches, each edited independently of the others."""
 
 import asyncio
 from collections.abc import AsyncIterator
