@@ -278,7 +278,7 @@ async def _serve_once(
             ends.add(parts.ownership.lost)
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         is_owner = parts.ownership is None or not parts.ownership.lost.done()
-        budget.begin(within_s=None if is_owner else STEP_DOWN_S)  # also without a signal
+        budget.begin(within_s=None if is_owner else STEP_DOWN_S)  # even without a signal
         log.info("stopping")
         grace_s = budget.for_steps_s if is_owner else 0.0
         await budget.spend(bot.stop(grace_s=grace_s), what="work under way")

@@ -186,7 +186,7 @@ class _Worker:
 
     async def work(self) -> None:
         """Take songs until told to stop; return when the last one is finished."""
-        from bot.workers.task_queue import TaskQueue  # needs the packages of the cluster
+        from bot.workers.task_queue import TaskQueue  # needs the cluster's packages
 
         declared = [each.capabilities for each in self.providers]
         queue = TaskQueue(

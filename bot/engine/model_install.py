@@ -155,7 +155,7 @@ def _take_stretch(archive: Path, made: Path) -> str:
     if not found:
         raise ModelUnavailable(f"{archive.name} does not contain the time stretcher.")
     made.write_bytes(base64.b64decode(found[1]))
-    # The archive names its licence without the text.
+    # The archive names its licence but does not contain the text.
     return _STRETCH_LICENCE
 
 

@@ -175,7 +175,7 @@ class Stemcord(commands.AutoShardedBot):
         try:
             await self._registration.register(self)
         except (discord.Forbidden, discord.NotFound, discord.RateLimited) as exc:
-            # The commands that Discord already has still work, so the jobs must go on.
+            # The commands that Discord already has still work, so jobs must continue.
             log.error("Discord refused the commands: %s", exc)  # noqa: TRY400 - Discord's answer is enough
         except StoreUnavailable as exc:
             log.warning("the commands at Discord cannot be checked now: %s", exc)

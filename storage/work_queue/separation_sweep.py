@@ -46,7 +46,7 @@ UPDATE separations SET
 WHERE state IN ('waiting', 'running') AND {_HAS_NO_TASK}
 RETURNING job_id, number, model, turn
 """  # noqa: S608 - made of constants
-# A task ends in another state only if somebody changes the queue by hand.
+# A task ends in another state only if the queue is changed by hand.
 _ENDED: Final = f"""
 DELETE FROM procrastinate_jobs
 WHERE task_name = '{TASK}' AND status NOT IN ('todo', 'doing')

@@ -1,6 +1,6 @@
 """Separations on workers: a row for each, and the task in Procrastinate's queue that runs it.
 
-The row decides what happens, and a task only says that somebody should look at its row. PostgreSQL
+The row decides what happens, and a task only says that a worker should look at its row. PostgreSQL
 only.
 """
 

@@ -72,7 +72,7 @@ def test_a_unit_restarts_always_and_gives_a_stop_its_time(unit: Unit):
     assert service["Restart"] == "always"
     assert unit["Unit"]["StartLimitIntervalSec"] == "0"
     assert float(service["TimeoutStopSec"].removesuffix("s")) > LONGEST_STOP_S
-    # A child's end is not the bot's.
+    # The end of a child must not stop the bot.
     assert service["KillMode"] == "mixed"
     assert service["OOMPolicy"] == "continue"
 

@@ -211,7 +211,7 @@ async def test_nothing_is_charged_while_the_store_is_away(
         await _moment()
     usage = await harness.usage()
     assert (usage.used, usage.held) == (0, 1)
-    assert _results(harness) == 2  # fetched once, although their masters wait
+    assert _results(harness) == 2  # fetched once, although the masters wait to be stored
     store.is_away = False
     assert (await harness.until(job.id)).state is State.DELIVERED
     assert (await harness.usage()).used == 1

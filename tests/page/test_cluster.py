@@ -68,7 +68,7 @@ async def test_the_panel_names_who_did_what_and_kills_a_process(
     await panel.get_by_role("button", name="Kill worker-a").click()
     await expect(panel.locator(".cluster-process")).to_contain_text("down")
     assert not worker.program.is_running
-    # It stays open while somebody types.
+    # It stays open while a user types.
     await page.get_by_role("combobox", name="Message").fill("la la")
     await expect(panel).to_be_visible()
     await page.get_by_role("button", name="Cluster").click()

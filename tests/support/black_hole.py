@@ -39,7 +39,7 @@ class BlackHole:
         return f"{self.name}h", f"{self.name}g"
 
     def go_silent(self) -> None:
-        """Send all packets, in both directions, to addresses that nobody has."""
+        """Send all packets, in both directions, to addresses that do not exist."""
         ours, theirs = self.links
         for place, address, link, nobody in (
             ((), self.guest, ours, _NOBODY[0]),

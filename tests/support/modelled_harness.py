@@ -82,8 +82,6 @@ class ModelledHarness:
         now = period_at(self._clock.at, PeriodKind.DAY)
         return self._periods.setdefault(now.key, now)
 
-    # Starts and crashes.
-
     async def open(self) -> None:
         self._house = await Harness.build(
             self._root,
@@ -127,8 +125,6 @@ class ModelledHarness:
     async def write_replies(self) -> None:
         for stale in await self._house.jobs.stale_replies(await self._house.jobs.owed()):
             await self._house.jobs.reply_shown(stale.job.id, stale.version)
-
-    # Actions of users.
 
     async def ask(self, user: UserId, minutes: int, *, hears: bool | None) -> None:
         """Send a request. `hears` is whether it is acknowledged, or None if still unknown."""
@@ -202,8 +198,6 @@ class ModelledHarness:
         assert await self._ledger.reset(user, self.period, OWNER) == account.used
         account.used = 0
 
-    # Steps of jobs.
-
     async def rounds(self, fates: Sequence[int]) -> None:
         """Advance every job by one step per fate, where 0 means no fault."""
         for fate in fates:
@@ -239,8 +233,6 @@ class ModelledHarness:
             job.is_lucky = False
             return {State.KEPT}
         return luck.leads_to
-
-    # Invariants.
 
     async def agree(self, periods: Collection[Period]) -> None:
         """Compare the store with the model, and check how often vendors got each song."""
@@ -279,8 +271,6 @@ class ModelledHarness:
         await self._house.db.close()
         self._folder.cleanup()
         self._stack.close()
-
-    # Helpers.
 
     @property
     def _ledger(self) -> Ledger:

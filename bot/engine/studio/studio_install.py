@@ -10,12 +10,12 @@ from bot.engine.studio.studio_catalogue import Network, NetworkFile
 
 
 def lacking(network: Network) -> tuple[NetworkFile, ...]:
-    """Return the network's files that are not there in full."""
+    """Return the network's files that are missing or incomplete."""
     return tuple(file for file in network.files if not _is_whole(file))
 
 
 def fetch_network(network: Network, folder: Path, console: Console) -> None:
-    """Fetch the files that are lacking, with the terms beside them.
+    """Fetch the missing files, and store the terms beside them.
 
     Raises ModelUnavailable with a sentence for the operator.
     """

@@ -215,7 +215,7 @@ class Loaded:
         return net
 
     def measure(self, name: str) -> None:
-        """Note how much memory a network took for its song."""
+        """Record how much memory a network used for its song."""
         peak = self.device.peak_bytes()
         others = sum(net.size_bytes for other, net in self._nets.items() if other != name)
         if peak is not None and peak > others:

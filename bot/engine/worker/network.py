@@ -36,7 +36,7 @@ _OUT_OF_MEMORY = (
 def available_providers() -> list[str]:
     """Return the providers that this build of the runtime has, whether they work or not."""
     if hasattr(onnxruntime, "preload_dlls"):
-        onnxruntime.preload_dlls()  # CUDA's libraries, where pip installed them
+        onnxruntime.preload_dlls()  # finds CUDA's libraries installed by pip
     return list(onnxruntime.get_available_providers())
 
 

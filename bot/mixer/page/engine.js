@@ -121,8 +121,6 @@ export class Engine extends EventTarget {
     this.#tape?.port.postMessage({ op, ...facts }, transfer);
   }
 
-  // Actions of the listener
-
   /** Play, or start playing as soon as the engine is ready. */
   async play() {
     this.playing = true;
@@ -197,8 +195,6 @@ export class Engine extends EventTarget {
     const bytes = await answer.arrayBuffer();
     this.#order("stretch", { bytes }, [bytes]);
   }
-
-  // Messages from the tape
 
   #hear({ at, playing, starved, done }) {
     if (done) {

@@ -28,7 +28,7 @@ _ATTACHMENT = re.compile(r"/(?:ephemeral-)?attachments/(?P<channel>\d+)/(?P<atta
 
 
 class AttachmentUrls:
-    """Renews the addresses of songs at Discord."""
+    """Has Discord renew the addresses of songs."""
 
     def __init__(self, *, client: discord.Client, quick_s: float = QUICK_S) -> None:
         self._client = client

@@ -65,7 +65,7 @@ class Tally:
     takeovers: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """The duration of each in seconds, by what happened to the bot."""
     missing: list[str] = field(default_factory=list)
-    """Groups that nobody took over in time."""
+    """Groups that no standby took over in time."""
 
 
 @dataclass(frozen=True, slots=True)

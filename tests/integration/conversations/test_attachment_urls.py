@@ -1,4 +1,4 @@
-"""Refreshing expired attachment addresses at Discord."""
+"""Expired attachment addresses, which Discord refreshes."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -242,7 +242,7 @@ def test_a_bot_that_is_told_to_use_a_card_in_vain_ends_before_it_calls_discord(
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(Path(__file__).parents[3]),
             "DISCORD_TOKEN": "x" * 60,
-            "DISCORD_API_BASE": "http://127.0.0.1:9",  # nobody answers there
+            "DISCORD_API_BASE": "http://127.0.0.1:9",  # nothing listens there
             "STEMCORD_MODELS_DIR": str(small_model),
             "STEMCORD_PROVIDERS": "local",
             "STEMCORD_DEVICE": "cuda",

@@ -42,7 +42,7 @@ class FailingSteps:
 
 
 class CancelledOnce(FailingSteps):
-    """Its first step is cancelled, although nobody cancels its task."""
+    """Its first step is cancelled, although its task is not."""
 
     async def advance(self, runtime: JobRuntime) -> StepResult:
         self.steps += 1

@@ -460,7 +460,7 @@ async def test_a_request_acknowledged_just_before_it_is_withdrawn_runs(harness: 
 
 
 class WarmProvider(FakeProvider):
-    """Notes when it is told to prepare."""
+    """Records that it was told to prepare."""
 
     def __init__(self, name: str, harness: list[Harness]) -> None:
         super().__init__(name)

@@ -14,7 +14,7 @@ from bot.audio.child.packing.ogg import FRAME, ogg_opus
 from bot.audio.pack_tasks import PACK_RATES, PACK_S, PackCodec
 
 Encode = Callable[[Samples, int], bytes]
-"""Encodes a chunk, given with the frames around it, and the chunk's own length in frames."""
+"""Encodes a chunk. Takes its samples with those around it, and its length in frames."""
 
 _RUN_UP = 4_800
 """Opus predicts from decoded sound; after 100 ms a new decoder is as accurate as any other.

@@ -100,7 +100,7 @@ def test_kept_files_go_into_the_store_and_an_attempt_that_fails_can_be_repeated(
     capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.setenv("STEMCORD_OBJECT_STORE", f"file://{tmp_path}/shared")
-    assert main(["move"]) == 1  # the folder is not there
+    assert main(["move"]) == 1  # the folder does not exist
     assert capsys.readouterr().err.count("\n") == 1
     (tmp_path / "shared").mkdir()
     masters = sorted(data.jobs.glob("*/masters/*"))

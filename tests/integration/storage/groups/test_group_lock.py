@@ -102,7 +102,7 @@ async def test_a_shard_has_one_owner_in_groups_that_overlap_too(url: str, other:
     ):
         assert await first.try_once()
         assert not await late.try_once()
-        assert await second.try_once()  # the refused one holds no part of its group
+        assert await second.try_once()  # the refused lock holds no part of its group
 
 
 async def test_two_numbers_of_shards_never_run_together_and_the_second_says_so(

@@ -92,7 +92,7 @@ async def test_masters_that_were_left_half_made_are_replaced(
     await restarted.bring(JOB, STEMS)
     assert where.master(Stem.VOCALS).read_bytes() == before
     store.is_away = True
-    await restarted.bring(JOB, STEMS)  # looked at once
+    await restarted.bring(JOB, STEMS)  # checked immediately
 
 
 async def test_masters_from_before_the_store_are_kept(files: SharedJobFiles):
