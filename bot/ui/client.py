@@ -63,8 +63,8 @@ class Stemcord(commands.AutoShardedBot):
         sharding: Sharding | None = None,
         may_act: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`proxy` is the address of an HTTP proxy, for the REST API and the gateway, and `tls`
-        has the certificates that both are checked with, if not the system's.
+        """`proxy` is the address of an HTTP proxy, for the REST API and the gateway, and `tls` has
+        the certificates that both are verified against, by default the system's.
 
         `sharding` has the shards of one of several clients, and `may_act` tells whether no other
         process can have them.

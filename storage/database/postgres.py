@@ -190,8 +190,8 @@ class PostgresDatabase:
     async def scrub(self) -> None:
         """Free the space of deleted data for reuse. Raises StoreUnavailable.
 
-        Until it is reused, the data stays on the server's disk, in its write-ahead log and in the
-        server's own backups, out of reach of statements.
+        Until the space is reused, the data stays on the server's disk, in its write-ahead log and
+        in the server's own backups, out of reach of statements.
         """
         with sessions.translated_errors():
             async with self._writers.connection() as conn:

@@ -1,4 +1,4 @@
-"""Uploads that the server breaks off, from a task in which something has failed before."""
+"""Uploads that the server aborts, in a task in which something has failed before."""
 
 import asyncio
 import io

@@ -41,7 +41,7 @@ def request(*, model=SPLEETER.name):
 
 
 async def last_of(worker):
-    """Return the last reply to a request, and the kinds of those before."""
+    """Return the last reply to a request, and the kinds of earlier ones."""
     kinds = set()
     while isinstance(reply := await worker.hear(), Alive | Progress):
         kinds.add(type(reply))

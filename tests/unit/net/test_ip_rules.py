@@ -1,4 +1,4 @@
-"""The addresses that count as public, and the exceptions from the owner's list of hosts."""
+"""The addresses that count as public, and the exceptions in the owner's list of hosts."""
 
 from ipaddress import IPv4Address, IPv6Address
 
