@@ -91,7 +91,7 @@ class OutsideChanges:
         await retry_write(self._reconciler.reconcile, what="the end of open attempts")
 
     async def _follow_each(self, job_ids: Iterable[JobId]) -> None:
-        """Follow these jobs, and again those for which the store was unavailable."""
+        """Follow these jobs, and retry those for which the store was unavailable."""
         for tries in itertools.count(1):
             job_ids = [job_id for job_id in job_ids if not await self._is_followed(job_id)]
             if not job_ids:
@@ -106,7 +106,7 @@ class OutsideChanges:
                 log.warning("%s, which another bot changed, waits: %s", job_id, error)
             return False
         if error is not None:
-            log.error("%s: what another bot changed is left", job_id, exc_info=error)
+            log.error("%s: a change by another bot could not be followed", job_id, exc_info=error)
         return True
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:

@@ -147,8 +147,8 @@ class Reply:
     """Discord's `attachment_size_limit` of the interaction: the limit for one file, in bytes."""
     locale: str = "en-US"
     is_user_install: bool = False
-    """Whether the bot is in the server only through the user. Not stored, since it matters for
-    admission alone."""
+    """Whether the bot is in the server only through the user. Not stored, since only admission
+    needs it."""
 
     @property
     def is_ephemeral(self) -> bool:

@@ -25,7 +25,7 @@ PACK_WITHIN_S: Final = 5.0
 """How long a request waits for a pack that is being made."""
 TRANSFER_WITHIN_S: Final = 60.0
 TRANSFERS_A_SONG: Final = 50
-"""The limit of transfers per song: half of the connections, so that others have theirs."""
+"""The limit on transfers per song: half of the connections, to leave some for others."""
 FULL_WAIT_S: Final = 1.0
 PREFIX: Final = f"/{LinkKind.MIXER}"
 ROBOTS: Final = "User-agent: *\nDisallow: /\n"

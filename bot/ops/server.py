@@ -154,7 +154,7 @@ async def _log_failures(request: web.Request, handler: Handler) -> web.StreamRes
         return await handler(request)
     except (web.HTTPException, ConnectionError):
         raise
-    except StoreUnavailable as exc:  # which what waits for the store logs
+    except StoreUnavailable as exc:  # logged by whatever waits for it
         raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from exc
     except Exception as exc:
         log.exception("a request could not be answered")

@@ -1,6 +1,6 @@
-"""Pauses a worker on which song after song fails: until it is mended, others do better.
+"""Pauses a worker on which song after song fails, so that other workers get the songs.
 
-A song that fails on other workers too says nothing about this one, and does not count.
+A song that also fails on other workers says nothing about this one, and does not count.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from storage.work_queue.separations import Separations
 log = logging.getLogger(__name__)
 
 MOST_IN_A_ROW: Final = 3
-"""The songs, one after another, that may fail before the worker pauses."""
+"""The number of songs in a row that may fail before the worker pauses."""
 FIRST_PAUSE_S: Final = 60.0
 LONGEST_PAUSE_S: Final = 3600.0
 REVIEW_EVERY_S: Final = 10.0
-"""How often to look whether the songs have failed elsewhere. Their rows are deleted only some time
+"""How often to check whether the songs have failed elsewhere. Their rows are deleted some time
 after their jobs have ended."""
 
 
@@ -51,7 +51,7 @@ class FailureStreak:
 
     @property
     def trouble(self) -> str | None:
-        """Why this worker takes no songs, if so."""
+        """Why this worker takes no songs; None if it takes them."""
         return f"{MOST_IN_A_ROW} songs in a row failed here" if self.is_paused else None
 
     def end(self) -> None:
@@ -60,7 +60,7 @@ class FailureStreak:
         self._pauses, self._paused_until = 0, None
 
     async def add(self, job_id: JobId) -> None:
-        """Count a song that has failed; pause if there are too many, each time for longer."""
+        """Count a song that has failed; pause if there are too many, longer each time."""
         self._songs[job_id] = None
         if len(self._songs) > MOST_IN_A_ROW:
             del self._songs[next(iter(self._songs))]
@@ -79,14 +79,14 @@ class FailureStreak:
         )
 
     async def review(self) -> None:
-        """Forget the songs that have failed on other workers too, and end a pause for them."""
+        """Forget the songs that have also failed on other workers, and end a pause due to them."""
         for job_id in list(self._songs):
             with suppress(StoreUnavailable):  # another time
                 if await self._separations.has_failed_elsewhere(job_id, worker=self._worker):
                     self._songs.pop(job_id, None)
         if self.is_paused and len(self._songs) < MOST_IN_A_ROW:
             self._pauses, self._paused_until = self._pauses - 1, None
-            log.info("songs that failed here have failed elsewhere too, so the pause is over")
+            log.info("songs that failed here have also failed elsewhere, so the pause is over")
 
     async def follow(self) -> NoReturn:
         """Review until cancelled."""

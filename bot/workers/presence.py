@@ -49,7 +49,7 @@ def _device_of(provider: Provider) -> str:
 
 
 def _in_words(troubles: Mapping[str, str]) -> str | None:
-    """Return the troubles like `scnet, spleeter: the engine is paused`."""
+    """Return the troubles as text, like `scnet, spleeter: the engine is paused`."""
     names: dict[str, list[str]] = {}
     for name, trouble in troubles.items():
         names.setdefault(trouble, []).append(name)

@@ -52,7 +52,7 @@ from storage.work_queue.separations import (
 log = logging.getLogger(__name__)
 
 _OWN_FAULTS: Final = frozenset({SeparationError.FAILED, SeparationError.SONG_MISSING})
-"""Errors that may be due to this worker, without a known trouble with its model."""
+"""Errors that this worker may have caused although nothing is known to be wrong with its model."""
 ADVANCE_EVERY_S: Final = 1.0
 """The minimum time between two records of the progress."""
 

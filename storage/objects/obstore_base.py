@@ -168,7 +168,7 @@ class ObstoreStore(ObjectStore):
     async def _owner(self) -> str | None:
         """Return the marker's owner; None if there is no marker, or no store.
 
-        A marker is empty if the machine that wrote it crashed meanwhile.
+        A marker is empty if the machine crashed while writing it.
         """
         try:
             with self.translated():

@@ -42,7 +42,7 @@ class UnreadableRows:
     """Counts rows that this version cannot read, and logs each once."""
 
     def __init__(self, kind: str) -> None:
-        """`kind` names such rows in the log, in the plural."""
+        """`kind` is what the log calls such rows, in the plural."""
         self._kind = kind
         self._skipped: set[str] = set()
 

@@ -51,7 +51,7 @@ class WorkerRow:
     """The number of songs that it separates at a time; 0 while it drains."""
     device: str
     trouble: str | None = None
-    """Why it takes no songs, or none for some models."""
+    """Why it takes no songs at all, or none for some models."""
     is_living: bool = True
 
 

@@ -42,7 +42,7 @@ INSERT INTO separations (
 """  # noqa: S608 - made of constants
 _GET = f"SELECT {_COLUMNS} FROM separations WHERE {_KEY}"  # noqa: S608 - made of constants
 _DECLARED = f"SELECT declared FROM separations WHERE {_KEY}"  # noqa: S608 - made of constants
-# The rows of a job's failed attempts are kept until it needs no further one.
+# The rows of a job's failed attempts are kept until it needs no further attempt.
 _FAILED_ELSEWHERE = """
 SELECT EXISTS (
     SELECT 1 FROM separations
@@ -267,7 +267,7 @@ class Separations:
         return str(rows[0]["declared"]) if rows else "[]"
 
     async def has_failed_elsewhere(self, job_id: JobId, *, worker: str) -> bool:
-        """Return whether a job's song has failed on another worker, not for a lack there."""
+        """Return whether a job's song has failed on another worker that had what it needs."""
         values = {"job_id": job_id, "worker": worker}
         [row] = await self._db.read(_FAILED_ELSEWHERE, values)
         return bool(row["is_so"])

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BOT, SIMULATOR = "-m bot", "-m sandbox.run"
-# Answers what the Makefile asks, and prints what it starts in the end.
+# Runs the Makefile's queries, and prints what it finally starts.
 PYTHON = f"""#!/bin/sh
 case $1 in
 -c) exec {sys.executable} "$@" ;;

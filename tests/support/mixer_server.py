@@ -87,7 +87,7 @@ class MixerServer:
         )
         self.base_url = ""
         self.session: aiohttp.ClientSession
-        self._readers: list[asyncio.StreamReader] = []  # else their connections end
+        self._readers: list[asyncio.StreamReader] = []  # keeps connections open
 
     async def put(
         self,

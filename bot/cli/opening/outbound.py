@@ -55,7 +55,7 @@ def discord_tls() -> ssl.SSLContext | None:
 
 
 def configure_clients() -> None:
-    """Put the proxy and the certificates of `.env` into the environment, for what fetches models.
+    """Put the proxy and the certificates of `.env` into the environment, for fetching models.
 
     Raises SettingsError for certificates that cannot be read.
     """

@@ -15,7 +15,7 @@ _CLAIMS: Final = ("sums_to_song", "sums_to_instrumental", "subtractable", "is_ba
 def encode_models(models: Iterable[Model], *, withdrawn: Container[str] = ()) -> str:
     """Return the declarations as JSON, in order.
 
-    The names in `withdrawn` are of models that cannot be used at the moment.
+    `withdrawn` has the names of models that cannot be used at the moment.
     """
     return json.dumps(
         [

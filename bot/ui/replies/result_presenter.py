@@ -54,7 +54,8 @@ TRIES = 3
 RETRY_AFTER_S = 2.0
 SAY_AGAIN_AFTER_S = 2.0
 MAX_WAITING = 20
-"""The most replies that may wait for files at a time. Minutes set no limit to renditions."""
+"""The most replies that may wait for files at a time. Renditions cost no minutes, so a quota does
+not limit them."""
 
 Put = Callable[[MessageContent], Awaitable[Edited | NotEdited]]
 Pack = Callable[[Reply, int], AbstractAsyncContextManager[MessageContent]]
@@ -227,7 +228,7 @@ class ResultPresenter:
             await self._complete(interaction, requested, ReplyKind.DM, send, is_private=True)
 
     async def _check_person(self, interaction: discord.Interaction[Any]) -> None:
-        """Raise Rejected if the presser may not use the bot, or not here."""
+        """Raise Rejected if the presser may not use the bot here or anywhere."""
         place = reply_of(interaction, private=True, now=self._clock.now())
         await self._admission.check_person(UserId(interaction.user.id), place)
 

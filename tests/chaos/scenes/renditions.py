@@ -23,7 +23,7 @@ KEY, SPEED = -2, 90
 DIES_WITHIN_S = 20.0
 SHOWN_WITHIN_S = 20.0
 MOST_S = 1.0
-"""The longest time from a command to a kill that no kill point chose."""
+"""The longest time from a command to a kill at a random time."""
 ASK_AGAIN = "r:"
 _FINISHED = "SELECT id, user_id FROM jobs WHERE state = 'delivered' ORDER BY rowid"
 _OPEN = "SELECT interaction_id FROM open_replies"

@@ -74,7 +74,7 @@ async def test_a_worker_told_to_stop_ends_its_song_first(farm: Farm):
 
 async def test_a_song_that_would_last_too_long_is_handed_back_and_counts_for_nothing(farm: Farm):
     key = await farm.submit()
-    # A closed terminal is a stop like any other.
+    # Closing the terminal stops a worker like any other signal.
     for sign in (signal.SIGTERM, signal.SIGHUP):
         name, grace = f"leaving by {sign.name}", "1"
         async with farm.worker(name, wait_s=60, STEMCORD_STOP_GRACE_S=grace) as worker:

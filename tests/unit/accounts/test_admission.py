@@ -45,7 +45,7 @@ async def store(tmp_path: Path) -> AsyncIterator[GuildStore]:
 
 
 async def refusal(store: GuildStore, place: dict[str, Any], **rules: Any) -> Reason | None:
-    """Return why songs are not split in a place, which holds for finished results too."""
+    """Return why songs are not split in a place; the same applies to finished results."""
     reply = Reply(channel_id=1, application_id=2, **place)
     standing = Standing(block=None, rules=GuildRules(), own=NOTHING_USED, shared=None)
     admission = GuildAdmission(store=store, **rules)

@@ -1,4 +1,4 @@
-"""What a bot does after signals of others, or after it may have missed some."""
+"""What a bot does after signals from other bots, or after it may have missed some."""
 
 import asyncio
 import sqlite3
@@ -92,7 +92,7 @@ async def test_a_job_that_cannot_be_followed_does_not_hold_up_others(
     fail(bot, RuntimeError("a bug"))
     bot.services.outside_changes.listening()
     await until_abandoned(bot, second.id)
-    assert f"{first.id}: what another bot changed is left" in caplog.text
+    assert f"{first.id}: a change by another bot could not be followed" in caplog.text
 
 
 async def test_a_signal_that_comes_while_the_store_is_away_is_not_lost(bot: Harness):

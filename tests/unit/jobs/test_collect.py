@@ -1,4 +1,4 @@
-"""Which model a finished result is of, when its provider's declarations have changed meanwhile."""
+"""Which model a finished result belongs to if its provider's declarations have since changed."""
 
 from dataclasses import replace
 from pathlib import Path
