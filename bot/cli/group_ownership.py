@@ -40,12 +40,14 @@ class Ownership:
     async def unless_lost(self, work: Coroutine[Any, Any, T]) -> T:
         """Return the result of `work`. Raises TakenOver when the ownership ends before that."""
         task = asyncio.create_task(work)
-        await asyncio.wait({task, self.lost}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
+        try:
+            await asyncio.wait({task, self.lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                self.lost.result()
+            return await task
+        finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            self.lost.result()
-        return await task
 
     async def close(self) -> None:
         """Release the lock."""

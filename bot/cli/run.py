@@ -70,7 +70,7 @@ from bot.ui.sharding import Sharding
 from bot.ui.split_requests import SplitRequests
 from cogs import add_cogs
 from storage.database.opening import Address, PostgresUrl
-from storage.database.protocols import TakenOver
+from storage.database.protocols import Database, TakenOver
 from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
 from storage.groups.identify_turns import IdentifyTurns
@@ -178,7 +178,7 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
     ownership = await become_the_bot(address, settings, data, stack)
     store = await _opened_store(settings, data, clock, address, objects, ownership)
     stack.push_async_callback(store.db.close)
-    worker_link = await link_workers(settings, store.db)
+    worker_link = await _linked_workers(settings, store.db, ownership)
     return OpenResources(
         store=store,
         providers=in_order(settings.usable_providers, providers, worker_link),
@@ -210,6 +210,13 @@ async def _opened_store(
         return await open_store(data, clock, address, objects, owner=owner, shards=shards)
 
     return await ownership.unless_lost(retry_write(open_it, what="the start"))
+
+
+async def _linked_workers(
+    settings: Settings, db: Database, ownership: Ownership | None
+) -> WorkerLink | None:
+    linking = link_workers(settings, db)
+    return await (linking if ownership is None else ownership.unless_lost(linking))
 
 
 def _leave_out_local_without_model(
