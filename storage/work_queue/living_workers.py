@@ -22,10 +22,11 @@ ON CONFLICT (id) DO UPDATE SET
     models = excluded.models, slots = excluded.slots, device = excluded.device,
     trouble = excluded.trouble, seen_at = excluded.seen_at
 """  # noqa: S608 - made of constants
-# A worker that was started again has a new id.
+# A worker that was started again has a new id, and in a container a new name too. A dead worker is
+# remembered for its models only, so those that a new one declares as well need not be kept.
 _FORGET = f"""
 DELETE FROM workers
-WHERE (name = :name AND seen_at < {_NOW} - {LIVING_S:.0f})
+WHERE (name = :name OR models = :models) AND seen_at < {_NOW} - {LIVING_S:.0f}
     OR seen_at < {_NOW} - {REMEMBERED_S:.0f}
 """  # noqa: S608 - made of constants
 _KNOWN = f"""
@@ -62,10 +63,10 @@ class LivingWorkers:
         self._db = db
 
     async def arrive(self, worker: WorkerRow) -> None:
-        """Store a worker that has started, and delete dead ones with the same name."""
+        """Store a worker that has started, and delete dead ones with the same name or models."""
 
         async def work(conn: Connection) -> None:
-            await conn.execute(_FORGET, {"name": worker.name})
+            await conn.execute(_FORGET, {"name": worker.name, "models": worker.models})
             await conn.execute(_SEEN, _values(worker))
 
         await self._db.write(work)

@@ -31,7 +31,7 @@ _MAX_QUEUE_LENGTH: Final = 39
 _NOW = "CAST(extract(epoch FROM now()) AS bigint)"
 _KEY = "job_id = :job_id AND number = :number"
 _OPEN = "state IN ('waiting', 'running')"
-_COLUMNS = "job_id, number, model, stems, frames, turn, state, lease, permille, files, error"
+_COLUMNS = "job_id, number, model, frames, turn, state, lease, permille, files, error"
 _OF_JOB = "SELECT number, starts FROM separations WHERE job_id = :job_id ORDER BY number"
 _INSERT = f"""
 INSERT INTO separations (
@@ -105,7 +105,7 @@ LIMIT 100
 """
 # A song is stored before its row, while its job is submitting.
 _NEEDED = """
-SELECT id FROM jobs WHERE state IN ('submitting', 'processing')
+SELECT id FROM jobs WHERE NOT is_final AND state IN ('submitting', 'processing')
 UNION
 SELECT job_id FROM separations
 """
@@ -209,7 +209,6 @@ class Separation:
 
     key: SeparationKey
     model: str
-    stems: frozenset[Stem]
     frames: int
     turn: int
     state: SeparationState
@@ -231,15 +230,15 @@ class Separations:
         Raises TooManyStarts.
         """
 
-        async def work(conn: Connection) -> None:
+        async def work(conn: Connection) -> bool:
             key = order.key.values()
             rows = list(await conn.execute_fetchall(_OF_JOB, key))
             if any(row["number"] == order.key.number for row in rows):
-                return
+                return True
             await _end(conn, SeparationKey(job_id=order.key.job_id, number=order.key.number - 1))
             starts = max((row["starts"] for row in rows), default=0)
             if starts >= MAX_LOCAL_STARTS:
-                raise TooManyStarts
+                return False  # an error would undo the end of the earlier ones
             await conn.execute(
                 _INSERT,
                 {
@@ -253,11 +252,16 @@ class Separations:
                 },
             )
             await defer(conn, order.key, model=order.model, turn=order.turn)
+            return True
 
-        await self._db.write(work, locks=[separations_of(order.key.job_id)])
+        if not await self._db.write(work, locks=[separations_of(order.key.job_id)]):
+            raise TooManyStarts
 
     async def get(self, key: SeparationKey) -> Separation | None:
-        """Return a separation, or None if there is none."""
+        """Return a separation, or None if there is none.
+
+        Raises ValueError if a worker has written a result that this version cannot read.
+        """
         rows = await self._db.read(_GET, key.values())
         return _separation(rows[0]) if rows else None
 
@@ -372,12 +376,22 @@ def _separation(row: Row) -> Separation:
     return Separation(
         key=_key(row),
         model=row["model"],
-        stems=frozenset(map(Stem, json.loads(row["stems"]))),
         frames=row["frames"],
         turn=row["turn"],
         state=SeparationState(row["state"]),
         lease=row["lease"],
         fraction=row["permille"] / 1000,
-        files={Stem(stem): key for stem, key in json.loads(row["files"]).items()},
+        files=_files(row["files"]),
         error=None if row["error"] is None else SeparationError(row["error"]),
     )
+
+
+def _files(text: str) -> Mapping[Stem, str]:
+    """Read the addresses of the stems, which a worker has written. Raises ValueError."""
+    try:
+        found = json.loads(text)
+    except RecursionError as exc:
+        raise ValueError("the files of a separation are nested too deeply") from exc
+    if not (isinstance(found, dict) and all(isinstance(each, str) for each in found.values())):
+        raise ValueError("the files of a separation are no addresses by stem")
+    return {Stem(stem): address for stem, address in found.items()}

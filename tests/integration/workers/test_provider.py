@@ -172,12 +172,21 @@ async def test_a_result_that_names_objects_of_others_is_a_failure(
     assert await provider.poll(accepted.ref) == Failed(SeparationError.FAILED)
 
 
-async def test_a_row_with_a_stem_that_this_version_does_not_know_is_a_failure(
-    farm: Farm, provider: Workers, call: Call, source: Source
+@pytest.mark.parametrize(
+    "files",
+    [
+        '{"theremin": "key"}',
+        '["vocals"]',
+        '{"vocals": 7}',
+        pytest.param("[" * 3000 + "]" * 3000, id="deep"),
+    ],
+)
+async def test_a_result_that_this_version_cannot_read_is_a_failure(
+    farm: Farm, provider: Workers, call: Call, source: Source, files: str
 ):
     accepted = await provider.submit(call, source)
     await farm.db.write(
-        lambda conn: conn.execute("""UPDATE separations SET files = '{"theremin": "key"}'""")
+        lambda conn: conn.execute("UPDATE separations SET state = 'done', files = ?", (files,))
     )
     assert await provider.poll(accepted.ref) == Failed(SeparationError.FAILED)
 

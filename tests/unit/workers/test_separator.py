@@ -36,7 +36,6 @@ STEMS = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
 WAITING = Separation(
     key=KEY,
     model="two",
-    stems=STEMS,
     frames=10,
     turn=0,
     state=SeparationState.WAITING,

@@ -31,7 +31,7 @@ async def test_workers_are_remembered_for_thirty_days(
     assert [each.id for each in await workers.known()] == ["a"]
     let_pass(rows, 86_400 + 60)
     assert await workers.known() == []
-    await workers.arrive(replace(WORKER, id="b", name="cellar"))
+    await workers.arrive(replace(WORKER, id="b", name="cellar", models="{}"))
     assert rows.execute("SELECT id FROM workers").fetchall() == [("b",)]
 
 
@@ -45,3 +45,13 @@ async def test_a_worker_that_starts_again_takes_the_place_of_its_dead_self(
     assert [each.id for each in await workers.known()] == ["b"]
     await workers.arrive(replace(WORKER, id="c"))
     assert sorted(each.id for each in await workers.known()) == ["b", "c"]
+
+
+async def test_workers_with_a_new_name_at_each_start_do_not_pile_up(
+    workers: LivingWorkers, rows: psycopg.Connection[Any]
+):
+    await workers.arrive(replace(WORKER, id="other", name="other", models='[{"name": "scnet"}]'))
+    for number in range(5):
+        await workers.arrive(replace(WORKER, id=f"w{number}", name=f"container {number}"))
+        let_pass(rows, 60)
+    assert {each.id for each in await workers.known()} == {"other", "w4"}

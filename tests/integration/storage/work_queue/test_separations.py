@@ -62,6 +62,16 @@ async def test_a_start_takes_a_new_lease_and_only_the_holder_moves_the_bar(
     assert found.fraction == 0.25
 
 
+async def test_a_worker_starts_what_a_newer_bot_asks_for(
+    separations: Separations, key: SeparationKey, rows: Rows
+):
+    await separations.submit(order_of(key))
+    rows.execute("""UPDATE separations SET stems = '["theremin"]'""")
+    started = await separations.start(key, worker="one")
+    assert started is not None
+    assert started.lease == 1
+
+
 async def test_a_song_has_failed_elsewhere_if_another_worker_could_not_do_it(
     separations: Separations, key: SeparationKey
 ):
@@ -161,6 +171,9 @@ async def test_after_three_starts_no_further_attempt_is_taken(
     with pytest.raises(TooManyStarts):
         await separations.submit(order_of(replace(key, number=2)))
     assert await separations.get(replace(key, number=2)) is None
+    found = await separations.get(key)
+    assert found is not None
+    assert (found.state, tasks(rows)) == (SeparationState.CANCELLED, [])
 
 
 async def test_rows_are_left_behind_once_their_job_is_over(
