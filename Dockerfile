@@ -1,4 +1,4 @@
-# The Python version is pinned in both stages, because a floating tag would change it unasked.
+# The Python version is pinned in both stages, because a floating tag could change it at any time.
 FROM python:3.12.11-slim-bookworm AS build
 WORKDIR /opt/stemcord
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
@@ -9,7 +9,7 @@ COPY requirements/run.lock requirements/cluster.lock requirements/
 RUN python -m venv /opt/venv \
  && pip install --disable-pip-version-check --require-hashes -r requirements/$LOCK.lock
 
-# Has no wheel for ARM, where the lock leaves it out: built of the same pinned sources.
+# It has no wheel for ARM, where the lock leaves it out; built from the same pinned sources.
 RUN python -c 'import python_stretch' 2>/dev/null || { \
     apt-get update && apt-get install -y --no-install-recommends g++ \
  && sed -n '/^python-stretch/,/# via/p' requirements/run.lock | sed '1s/ ;.*/ \\/' > /tmp/stretch.lock \

@@ -33,7 +33,7 @@ if [ -n "${TORCH:-}" ]; then
   echo "Installing torch $torch_version ($TORCH), up to several gigabytes …"
   install "torch==$torch_version+$TORCH" \
     --extra-index-url "https://download.pytorch.org/whl/$TORCH"
-  # torch is no part of the lock, since its builds differ, so nothing may ask for it.
+  # torch is not part of the lock, since its builds differ, so nothing may require it.
   install --no-deps --require-hashes -r requirements/studio.lock
 fi
 if [ -n "${GPU:-}" ]; then

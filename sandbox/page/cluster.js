@@ -56,7 +56,7 @@ function buildPanel() {
     "div",
     { class: "menu cluster", role: "dialog", "aria-label": "Cluster", popover: "manual" },
     el("h2", {}, "Cluster"),
-    el("p", {}, "Kill a process, and it is started again after two seconds. Its work goes on meanwhile."),
+    el("p", {}, "Kill a process: it restarts after two seconds, and its work continues meanwhile."),
     processes,
     el("h3", {}, "Latest songs"),
     songs,

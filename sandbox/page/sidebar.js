@@ -94,7 +94,7 @@ function userPanel(state, onViewer) {
   const { viewer, world } = state;
   const choose = ({ currentTarget }) =>
     showMenu({
-      label: "Look as another person",
+      label: "View as another person",
       at: { ...currentTarget.getBoundingClientRect().toJSON(), right: null },
       groups: [
         {
@@ -113,7 +113,7 @@ function userPanel(state, onViewer) {
       type: "button",
       class: "user-panel",
       "aria-haspopup": "menu",
-      "aria-label": `You are ${viewer.name}. Look as another person`,
+      "aria-label": `You are ${viewer.name}. View as another person`,
       onclick: choose,
     },
     el("span", { class: "with-status online" }, avatar(viewer, "medium")),

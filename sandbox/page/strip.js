@@ -54,7 +54,7 @@ function clock(state) {
   };
   return el(
     "span",
-    { class: "sandbox-clock", title: "The sandbox's clock: move it on to see what happens later" },
+    { class: "sandbox-clock", title: "The sandbox's clock: move it ahead to see what happens later" },
     icon("clock", 16),
     time,
     el("button", { type: "button", class: "strip-button", onclick: forward }, `+${STEP_MINUTES} min`),
