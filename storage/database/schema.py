@@ -35,7 +35,7 @@ def migrations() -> list[Migration]:
 def postgres_migrations() -> list[Migration]:
     """Return the migrations of this version for PostgreSQL, in order.
 
-    A number means the same schema as in SQLite. The first migration stands for several.
+    A number means the same schema as in SQLite. The first migration replaces several.
     """
     return _in(_POSTGRES_FOLDER)
 

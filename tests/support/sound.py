@@ -68,7 +68,7 @@ def noise(seed: int, *, level: float = 0.05, seconds: float = 2.5) -> Sound:
 
 
 def low_passed(sound: Sound, hz: float) -> Sound:
-    """Attenuate what is above a frequency, and higher parts more."""
+    """Attenuate frequencies above `hz`, more strongly the higher they are."""
     spectrum = np.fft.rfft(sound)
     frequencies = np.fft.rfftfreq(sound.shape[1], 1 / SAMPLE_RATE)
     return np.fft.irfft(spectrum / (1 + (frequencies / hz) ** 12), sound.shape[1])

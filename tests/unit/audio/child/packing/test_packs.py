@@ -124,7 +124,7 @@ def test_opus_packs_join_without_more_noise_than_elsewhere(stem, packed):
     near = rate // 100
     seams = [slice(at - near, at + near) for at in range(2 * rate, 12 * rate, 2 * rate)]
     at_seams = _level_db(np.concatenate([noise[seam] for seam in seams]))
-    # At a seam's distance from a hit, but half a second from the seam.
+    # As far from a hit as a seam is, but half a second away from the seam.
     elsewhere = [slice(seam.start + rate // 2, seam.stop + rate // 2) for seam in seams]
     assert at_seams <= _level_db(np.concatenate([noise[part] for part in elsewhere])) + 3
 
