@@ -23,7 +23,7 @@ ON CONFLICT (id) DO UPDATE SET
     trouble = excluded.trouble, seen_at = excluded.seen_at
 """  # noqa: S608 - made of constants
 # A worker that was started again has a new id, and in a container a new name too. A dead worker is
-# remembered for its models only, so those that a new one declares as well need not be kept.
+# remembered for its models only, so it need not be kept once a new worker declares the same ones.
 _FORGET = f"""
 DELETE FROM workers
 WHERE (name = :name OR models = :models) AND seen_at < {_NOW} - {LIVING_S:.0f}

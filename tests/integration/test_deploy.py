@@ -40,7 +40,7 @@ def unit(request: pytest.FixtureRequest) -> Unit:
 
 
 def services() -> list[tuple[str, dict[str, Any]]]:
-    """Return the services that run the bot's image, by name."""
+    """Return the name and the definition of each service that runs the bot's image."""
     found = []
     for path in COMPOSE:
         for name, service in yaml.safe_load(path.read_text())["services"].items():

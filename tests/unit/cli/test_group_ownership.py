@@ -64,7 +64,7 @@ class Lock:
 
 
 class Work:
-    """Work that never ends by itself."""
+    """Work that never ends on its own."""
 
     is_running = False
 

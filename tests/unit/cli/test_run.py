@@ -1,4 +1,4 @@
-"""A bot that is replaced while it starts stands by, instead of waiting for ever."""
+"""A bot that is replaced while it starts stands by, instead of waiting forever."""
 
 import asyncio
 from pathlib import Path
@@ -24,7 +24,7 @@ class Lock:
 
 
 class Lost:
-    """The database of a bot that may not act any more."""
+    """The database of a bot that may no longer act."""
 
     async def read(self, sql: str, parameters: object = ()) -> NoReturn:
         raise StoreUnavailable("another process may be the bot now")
