@@ -1,7 +1,6 @@
 """Stores jobs with their attempts, events and outstanding replies."""
 
 import json
-import logging
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -30,8 +29,6 @@ from storage.stores.job_rows import (
     work_values,
 )
 from storage.stores.lock_names import account_of, jobs_of, spending_under
-
-log = logging.getLogger(__name__)
 
 # Without the ambiguous 0, 1, i, l and o, because people retype ids by hand.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -68,6 +65,7 @@ class JobStore:
         self._db = db
         self._own = shards.parameters
         self._unreadable = UnreadableRows("jobs")
+        self._unreadable_attempts = UnreadableRows("attempts")
 
     @property
     def unreadable(self) -> int:
@@ -231,22 +229,21 @@ class JobStore:
         return list(self._readable(await self._db.read(sql.IN_BATCH, (batch_id,))))
 
     async def attempts(self, job_id: JobId) -> list[Attempt]:
-        """Return the job's attempts in order of submission.
-
-        Raises UnreadableRow instead of leaving one out, because an unknown submit would be
-        repeated.
+        """Return the job's attempts in order of submission, without those that this version cannot
+        read.
         """
-        return [attempt_of(row) for row in await self._db.read(sql.ATTEMPTS, (job_id,))]
+        rows = await self._db.read(sql.ATTEMPTS, (job_id,))
+        return list(self._readable_attempts(rows))
 
     async def left_open(self) -> list[Attempt]:
         """Return the open attempts of jobs that ended without a result."""
-        return list(_readable_attempts(await self._db.read(sql.LEFT_OPEN, self._own)))
+        return list(self._readable_attempts(await self._db.read(sql.LEFT_OPEN, self._own)))
 
     async def abandoned_since(self, since: datetime) -> list[Attempt]:
         """Return abandoned attempts submitted since then that their provider had accepted."""
         values = {"since": seconds(since), **self._own}
         rows = await self._db.read(sql.ABANDONED_SINCE, values)
-        return list(_readable_attempts(rows))
+        return list(self._readable_attempts(rows))
 
     async def owed(self) -> dict[JobId, int]:
         """Return the jobs with stale replies, and the version that each reply should show."""
@@ -302,6 +299,13 @@ class JobStore:
             except UnreadableRow as exc:
                 self._unreadable.skip(row["id"], exc)
 
+    def _readable_attempts(self, rows: Iterable[Row]) -> Iterator[Attempt]:
+        for row in rows:
+            try:
+                yield attempt_of(row)
+            except UnreadableRow as exc:
+                self._unreadable_attempts.skip(f"an attempt of {row['job_id']}", exc)
+
 
 def _attempts_beside(rows: Iterable[Row]) -> Iterator[Attempt]:
     """Build the attempts from rows of the WITH_ATTEMPTS query."""
@@ -309,14 +313,6 @@ def _attempts_beside(rows: Iterable[Row]) -> Iterator[Attempt]:
         values = {name: row[f"{sql.ATTEMPT_PREFIX}{name}"] for name in sql.ATTEMPT_COLUMNS}
         if values["job_id"] is not None:
             yield attempt_of(values)
-
-
-def _readable_attempts(rows: Iterable[Row]) -> Iterator[Attempt]:
-    for row in rows:
-        try:
-            yield attempt_of(row)
-        except UnreadableRow as exc:
-            log.error("%s: an attempt of it cannot be read: %s", row["job_id"], exc)  # noqa: TRY400 - the text says it all
 
 
 async def _insert(conn: Connection, job: Job, *, is_taken: bool) -> Job:

@@ -263,6 +263,23 @@ async def test_cancel_while_separating_gives_the_minutes_back(harness: Harness) 
     await harness.close()
 
 
+async def test_a_job_with_an_unreadable_attempt_is_left_as_it_is_and_can_be_cancelled(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    harness.provider.on_poll = [Running(0.1)] * 10_000
+    job = await harness.split()
+    await harness.until(job.id, State.PROCESSING)
+    await harness.db.write(lambda conn: conn.execute("UPDATE attempts SET files = '7'"))
+    async with asyncio.timeout(5):
+        while harness.services.runner.running:
+            await asyncio.sleep(0.005)
+    assert (await harness.job(job.id)).state is State.PROCESSING
+    cancelled = await harness.services.splits.cancel(job.id, user_id=ADA)
+    assert cancelled.state is State.CANCELLED
+    assert (await harness.usage()).left == 60
+    assert not [each for each in caplog.records if each.exc_info]
+
+
 async def test_cancel_while_a_submit_is_in_flight_keeps_its_reference(harness: Harness) -> None:
     harness.provider.gate = asyncio.Event()
     job = await harness.split()
