@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from bot.domain.errors import Problem, Reason
 from bot.domain.renditions import Rendition
+from bot.ui.texts import messages
 from sandbox.client import SandboxClient
 from sandbox.entities import Channel, Message, User
 from sandbox.interactions import AnswerKind, InteractionKind
@@ -246,5 +248,5 @@ async def test_where_the_bot_may_no_longer_be_used_nothing_is_made(
     said = [await stranger.press(each.format(job=job_id)) for each in RENDERING]
     said += [await stranger.choose(f"extra:{job_id}:plain", each) for each in CHOICES]
     said += [await stranger.submit(f"{form}:{job_id}:plain", FORMS[form]) for form in FORMS]
-    assert all(each.startswith("I don't split songs here.") for each in said), said
+    assert set(said) == {messages.problem(Problem(Reason.NOT_OFFERED_HERE))}
     assert live_bot.audio.renders == []
