@@ -158,9 +158,18 @@ SELECT
 FROM attempts
 """
 ATTEMPTS = EVERY_ATTEMPT + "WHERE job_id = ? ORDER BY rowid"
+# Nearly all attempts are done, so those are only looked for among jobs whose files are not yet
+# deleted for their age. Their providers have nothing more to do anyway.
 _LEFT_OPEN_BY_JOBS = f"""
-WHERE state IN ('sending', 'accepted', 'done')
-  AND job_id IN (SELECT id FROM jobs WHERE state IN ('failed', 'cancelled') AND {OWN_ROWS})
+WHERE rowid IN (
+    SELECT attempts.rowid FROM attempts JOIN jobs ON jobs.id = attempts.job_id
+    WHERE attempts.state IN ('sending', 'accepted')
+        AND jobs.state IN ('failed', 'cancelled') AND {OWN_ROWS}
+    UNION ALL
+    SELECT attempts.rowid FROM jobs JOIN attempts ON attempts.job_id = jobs.id
+    WHERE attempts.state = 'done'
+        AND jobs.state IN ('failed', 'cancelled') AND NOT jobs.files_expired AND {OWN_ROWS}
+)
 ORDER BY rowid
 """  # noqa: S608 - made of constants
 LEFT_OPEN = EVERY_ATTEMPT + _LEFT_OPEN_BY_JOBS

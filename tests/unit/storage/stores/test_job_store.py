@@ -397,3 +397,23 @@ async def test_a_rendition_and_what_was_heard_are_stored_with_the_job(jobs: JobS
     heard = Analysis(tempo=TempoEstimate(bpm=96.0))
     await jobs.note_analysis(job.id, heard)
     assert await jobs.get(job.id) == replace(job, request=request, analysis=heard)
+
+
+async def test_open_attempts_are_found_of_jobs_without_a_result_only(jobs: JobStore):
+    opened = []
+    for job_state in (State.PROCESSING, State.DELIVERED, State.FAILED, State.CANCELLED):
+        for state in (AttemptState.SENDING, AttemptState.ACCEPTED, AttemptState.DONE):
+            job = await lead(jobs, job_state)
+            await jobs.record(an_attempt(job, state=state))
+            if job_state in (State.FAILED, State.CANCELLED):
+                opened.append(job.id)
+    assert [each.job_id for each in await jobs.left_open()] == opened
+
+
+async def test_finished_attempts_are_left_once_the_files_of_their_jobs_are_deleted(jobs: JobStore):
+    job = await lead(jobs, State.CANCELLED)
+    for number, state in enumerate((AttemptState.ACCEPTED, AttemptState.DONE), start=1):
+        await jobs.record(an_attempt(job, number=number, state=state))
+    assert [each.number for each in await jobs.left_open()] == [1, 2]
+    await jobs.mark_expired(job.id)
+    assert [each.number for each in await jobs.left_open()] == [1]
