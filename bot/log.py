@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Literal
 
+from bot.domain.backoff import Reminders
+
 REDACTED: Final = "[redacted]"
 MAX_TEXT: Final = 8_000
 """Longer texts are cut to this many characters: other libraries log long text from users."""
@@ -57,6 +59,9 @@ _FLOORS: Final = {
     "procrastinate": logging.WARNING,
 }
 
+_REPEATED: Final = ("psycopg.pool",)
+"""Loggers that repeat themselves every second or two during an outage."""
+
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 
 
@@ -85,6 +90,18 @@ class Redaction:
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
         return text
+
+
+class OnceAMinute(logging.Filter):
+    """Passes each message of a logger once a minute at most, whatever its values are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reminders = Reminders()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether to log the record."""
+        return self._reminders.is_due(record.msg, record.created)
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -153,6 +170,8 @@ def configure(
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name, floor in _FLOORS.items():
         logging.getLogger(name).setLevel(max(floor, logging.getLogger().level))
+    for name in _REPEATED:
+        logging.getLogger(name).filters = [OnceAMinute()]
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
 

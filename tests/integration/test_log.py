@@ -38,6 +38,21 @@ def test_all_goes_to_standard_error_and_talkative_libraries_are_hushed():
     assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["connected", "ours"]
 
 
+def test_an_outage_is_not_told_by_every_try_of_a_pool_of_connections():
+    done = run_configured(
+        """
+        for number in range(3):
+            logging.getLogger("psycopg.pool").warning("error connecting in 'pool-%d'", number)
+            logging.getLogger("psycopg.pool").warning("reconnection failed after %d s", number)
+        """
+    )
+
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [
+        "error connecting in 'pool-0'",
+        "reconnection failed after 0 s",
+    ]
+
+
 @pytest.mark.parametrize("log_format", ["console", "json"])
 def test_uncaught_errors_and_warnings_are_redacted_too(log_format: str):
     done = run_configured(
