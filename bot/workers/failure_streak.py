@@ -6,6 +6,7 @@ A song that also fails on other workers says nothing about this one, and does no
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, NoReturn
@@ -18,7 +19,8 @@ from storage.work_queue.separations import Separations
 log = logging.getLogger(__name__)
 
 MOST_IN_A_ROW: Final = 3
-"""The number of songs in a row that may fail before the worker pauses."""
+"""The number of separations in a row that may fail before the worker pauses, of two songs at least:
+a song that fails here is often tried here again, and may be bad."""
 FIRST_PAUSE_S: Final = 60.0
 LONGEST_PAUSE_S: Final = 3600.0
 REVIEW_EVERY_S: Final = 10.0
@@ -27,7 +29,7 @@ after their jobs have ended."""
 
 
 class FailureStreak:
-    """Counts songs that failed here in a row, each once."""
+    """Counts separations that failed here in a row."""
 
     def __init__(
         self,
@@ -40,7 +42,7 @@ class FailureStreak:
         self._separations = separations
         self._worker = worker
         self._monotonic_s = monotonic_s
-        self._songs: dict[JobId, None] = {}
+        self._failures: deque[JobId] = deque(maxlen=MOST_IN_A_ROW)
         self._pauses = 0
         self._paused_until: float | None = None
 
@@ -52,20 +54,20 @@ class FailureStreak:
     @property
     def trouble(self) -> str | None:
         """Why this worker takes no songs; None if it takes them."""
-        return f"{MOST_IN_A_ROW} songs in a row failed here" if self.is_paused else None
+        return f"{MOST_IN_A_ROW} separations in a row failed here" if self.is_paused else None
 
     def end(self) -> None:
         """Start over, since a song has succeeded."""
-        self._songs.clear()
+        self._failures.clear()
         self._pauses, self._paused_until = 0, None
 
     async def add(self, job_id: JobId) -> None:
         """Count a song that has failed; pause if there are too many, longer each time."""
-        self._songs[job_id] = None
-        if len(self._songs) > MOST_IN_A_ROW:
-            del self._songs[next(iter(self._songs))]
+        self._failures.append(job_id)
         await self.review()
-        if len(self._songs) < MOST_IN_A_ROW or self.is_paused:
+        # Until a song succeeds, a single failure after a pause is enough for the next one.
+        are_several = len(set(self._failures)) > 1 or self._pauses > 0
+        if self.is_paused or len(self._failures) < MOST_IN_A_ROW or not are_several:
             return
         self._pauses += 1
         pause_s = backoff_s(
@@ -73,20 +75,25 @@ class FailureStreak:
         )
         self._paused_until = self._monotonic_s() + pause_s
         log.error(
-            "%d songs in a row failed on this worker, so it pauses for %.0f s",
+            "%d separations in a row failed on this worker, so it pauses for %.0f s",
             MOST_IN_A_ROW,
             pause_s,
         )
 
     async def review(self) -> None:
         """Forget the songs that have also failed on other workers, and end a pause due to them."""
-        for job_id in list(self._songs):
+        for job_id in set(self._failures):
             with suppress(StoreUnavailable):  # another time
                 if await self._separations.has_failed_elsewhere(job_id, worker=self._worker):
-                    self._songs.pop(job_id, None)
-        if self.is_paused and len(self._songs) < MOST_IN_A_ROW:
+                    self._forget(job_id)
+        if self.is_paused and len(self._failures) < MOST_IN_A_ROW:
             self._pauses, self._paused_until = self._pauses - 1, None
             log.info("songs that failed here have also failed elsewhere, so the pause is over")
+
+    def _forget(self, job_id: JobId) -> None:
+        left = [each for each in self._failures if each != job_id]
+        self._failures.clear()
+        self._failures.extend(left)
 
     async def follow(self) -> NoReturn:
         """Review until cancelled."""

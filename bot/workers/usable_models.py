@@ -49,16 +49,16 @@ class UsableModels:
     async def check(self) -> bool:
         """Tell queue and bots which models can be used now; return whether that changed."""
         before, now = self._troubles, self._separator.troubles()
-        if before.keys() == now.keys():
+        if before == now:
             return False
-        self._troubles = now
+        self._troubles, is_changed = now, before.keys() != now.keys()
         for name in now.keys() - before.keys():
             log.error("%s is no longer offered: %s", name, now[name])
         for name in before.keys() - now.keys():
             log.info("%s is offered again", name)
         usable = [model for model in self._separator.models if model.name not in now]
-        if not usable:
+        if is_changed and not usable:
             log.error("no model can be used, so no songs are taken")
         self._take_only(model.name for model in usable)
         await self._presence.offer(self._separator.models, troubles=now)
-        return True
+        return is_changed

@@ -64,15 +64,15 @@ async def test_a_worker_on_which_song_after_song_fails_pauses_and_says_so(farm: 
         for _ in range(3):
             failed = await farm.until_over(await farm.submit())
             assert (failed.state, failed.error) == (SeparationState.FAILED, "failed")
-        assert "3 songs in a row failed on this worker, so it pauses for" in broken.text
+        assert "3 separations in a row failed on this worker, so it pauses for" in broken.text
         [row] = await LivingWorkers(db=farm.db).known()
         assert [model.name for model in decode_models(row.models)] == ["spleeter"]
-        assert (row.slots, row.trouble) == (0, "spleeter: 3 songs in a row failed here")
+        assert (row.slots, row.trouble) == (0, "spleeter: 3 separations in a row failed here")
         address = broken.text.split("STEMCORD_OPS_ADDRESS: listening on ")[1].split()[0]
         assert json.loads(await _page(address, "healthz"))["models"] is False
         assert "stemcord_worker_paused 1.0" in await _page(address, "metrics")
         assert list(report_on(farm.url).notes) == [
-            f"The worker {row.name} has trouble with spleeter: 3 songs in a row failed here"
+            f"The worker {row.name} has trouble with spleeter: 3 separations in a row failed here"
         ]
         key = await farm.submit()
         await asyncio.sleep(3)

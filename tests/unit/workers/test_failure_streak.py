@@ -54,22 +54,29 @@ def is_paused(streak: FailureStreak) -> bool:
     return streak.is_paused
 
 
-async def test_three_songs_in_a_row_pause_the_worker_and_a_success_ends_it(
+async def test_three_failures_in_a_row_pause_the_worker_and_a_success_ends_it(
     streak: FailureStreak, caplog: pytest.LogCaptureFixture
 ):
     await fail(streak, "a", "b")
     assert not is_paused(streak)
     await fail(streak, "c")
-    assert streak.trouble == "3 songs in a row failed here"
+    assert streak.trouble == "3 separations in a row failed here"
     assert "so it pauses for" in caplog.text
     streak.end()
     await fail(streak, "d", "e")
     assert not is_paused(streak)
 
 
-async def test_one_song_that_fails_again_and_again_does_not_pause_it(streak: FailureStreak):
+async def test_one_song_that_fails_again_and_again_does_not_pause_it(
+    streak: FailureStreak, time: Time
+):
     await fail(streak, *"aaaaa")
     assert not is_paused(streak)
+    await fail(streak, "b")
+    assert is_paused(streak)
+    await _pause_s(streak, time)
+    await fail(streak, *"bb")
+    assert is_paused(streak)
 
 
 async def test_songs_that_failed_elsewhere_do_not_pause_it(streak: FailureStreak, rows: Rows):

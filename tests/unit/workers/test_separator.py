@@ -369,7 +369,7 @@ async def test_no_model_can_be_used_once_too_many_songs_in_a_row_have_failed(
     await fails(separator, row, objects, "a", "b")
     objects.errors = [PermissionError(13, "Permission denied")]
     await fails(separator, row, objects, "c")
-    trouble = {"two": f"{MOST_IN_A_ROW} songs in a row failed here"}
+    trouble = {"two": f"{MOST_IN_A_ROW} separations in a row failed here"}
     assert [troubles for troubles, _ in told] == [{}, {}, trouble]
     assert {state for _, state in told} == {SeparationState.RUNNING}
 

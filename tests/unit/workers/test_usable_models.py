@@ -46,9 +46,11 @@ async def test_models_are_withdrawn_while_they_cannot_be_used(caplog: pytest.Log
     worker.now["four"] = "paused"
     assert await usable.check()
     assert worker.taken == []
+    worker.now["four"] = "cut off, too"
+    assert not await usable.check()
     del worker.now["four"]
     assert await usable.check()
-    assert (worker.offered, worker.taken) == ([["four"], [], ["four"]], ["four"])
+    assert (worker.offered, worker.taken) == ([["four"], [], [], ["four"]], ["four"])
     assert [record.getMessage() for record in caplog.records] == [
         "two is no longer offered: it is cut off",
         "four is no longer offered: paused",
