@@ -18,7 +18,7 @@ from rich.table import Table
 
 from bench.children_watch import watched
 from bench.rendition_methods import METHODS, Method, librosa_method, read, write
-from bench.rendition_sounds import attacks, drums, shifts_ms, song_of, sounds
+from bench.rendition_sounds import attacks, bursts, drums, shifts_ms, song_of, sounds
 from bot.audio.rendition_tasks import MasterPart, RenderedOutput
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tools import AudioTools
@@ -34,12 +34,17 @@ def quality(methods: list[Method], scratch: Path) -> Table:
     """Compare the methods on sounds whose pitch and attacks are known."""
     table = Table(
         "key, speed", "method", *(f"{name}, cents" for name in PITCHES_HZ), "length, frames",
-        "attacks, ms", "drums, ms", "drums kept", "peak, dBFS",
+        "attacks, ms", "bursts, ms", "drums, ms", "drums kept", "peak, dBFS",
         title="Errors (attacks: mean, worst)",
     )  # fmt: skip
-    masters = {name: scratch / f"{name}.flac" for name in (*PITCHES_HZ, "attacks", "drums", "mix")}
-    made = {**sounds(SECONDS, PITCHES_HZ), "attacks": attacks(SECONDS), "drums": drums(SECONDS)}
+    made = {
+        **sounds(SECONDS, PITCHES_HZ),
+        "attacks": attacks(SECONDS),
+        "bursts": bursts(SECONDS),
+        "drums": drums(SECONDS),
+    }
     made["mix"] = song_of(made)
+    masters = {name: scratch / f"{name}.flac" for name in made}
     for name, sound in made.items():
         write(masters[name], sound)
     for cents, speed in CHANGES:
@@ -50,8 +55,8 @@ def quality(methods: list[Method], scratch: Path) -> Table:
                 for name, hz in PITCHES_HZ.items()
             ]
             length = len(results["chord"]) - round(SECONDS * SAMPLE_RATE * 100 / speed)
-            shift, drum_shift = (
-                shifts_ms(made[name], results[name], speed) for name in ("attacks", "drums")
+            shifts = (
+                shifts_ms(made[name], results[name], speed) for name in ("attacks", "bursts", "drums")
             )
             kept = np.array_equal(results["drums"], read(masters["drums"]))
             table.add_row(
@@ -59,8 +64,7 @@ def quality(methods: list[Method], scratch: Path) -> Table:
                 method.name,
                 *errors,
                 str(length),
-                f"{shift[0]:+.2f}, {shift[1]:.2f}",
-                f"{drum_shift[0]:+.2f}, {drum_shift[1]:.2f}",
+                *(f"{mean:+.2f}, {worst:.2f}" for mean, worst in shifts),
                 "yes" if kept else "no",
                 f"{20 * np.log10(np.abs(results['mix']).max()):+.2f}",
             )

@@ -11,6 +11,7 @@ from bot.audio.spool import SAMPLE_RATE
 Sound = NDArray[np.float32]
 
 ATTACK_EVERY_S = 0.5
+_HARMONICS = 19
 _WINDOW = round(0.1 * SAMPLE_RATE)
 
 
@@ -27,8 +28,25 @@ def sounds(seconds: float, pitches_hz: Mapping[str, float]) -> dict[str, Sound]:
 
 
 def attacks(seconds: float) -> Sound:
-    """Return plucked notes of different pitches."""
-    return _struck(seconds, lambda n, time: np.sin(2 * np.pi * 220 * 2 ** (n * 5 % 12 / 12) * time))
+    """Return plucked notes of different pitches.
+
+    They have harmonics, as those of a string. The attack of a low sine alone can't be placed to a
+    millisecond: its envelope follows its half-waves, which last more than two.
+    """
+
+    def plucked(n: int, time: NDArray[np.float64]) -> NDArray[np.float64]:
+        hz = 110 * 2 ** (n * 5 % 12 / 12)
+        return 0.5 * np.sum(
+            [np.sin(2 * np.pi * hz * k * time + k) / k for k in range(1, _HARMONICS + 1)], axis=0
+        )
+
+    return _struck(seconds, plucked)
+
+
+def bursts(seconds: float) -> Sound:
+    """Return bursts of noise, as of consonants and of drums in an instrumental."""
+    random = np.random.default_rng(2)
+    return _struck(seconds, lambda _, time: random.normal(0, 0.3, len(time)))
 
 
 def drums(seconds: float) -> Sound:

@@ -29,6 +29,13 @@ RENDITIONS = (
         tests=_TESTS,
     ),
     Plant(
+        name="strongly stretched attacks are smeared",
+        file="bot/audio/child/rendering/stretchers.py",
+        old="and factor > _STRONG_STRETCH:",
+        new="and factor > 0:",
+        tests=("tests/unit/audio/child/rendering/test_stretchers.py",),
+    ),
+    Plant(
         name="segments start where they please",
         file=_STRETCHING,
         old="start = _best_start(reader, begin, tail, stretch)",

@@ -59,10 +59,10 @@ def _load() -> None:
     from bot.audio.child.analysis import analyse  # noqa: F401
     from bot.audio.child.decoding import decode  # noqa: F401
     from bot.audio.child.packing import packs  # noqa: F401
-    from bot.audio.child.rendering import render, stretching  # noqa: F401
+    from bot.audio.child.rendering import render, stretchers  # noqa: F401
 
     with suppress(Rejected):  # a child that needs the library reports that it is missing
-        stretching.require_library()
+        stretchers.require_library()
 
     Image.preinit()  # the first picture would otherwise load the formats
 

@@ -14,11 +14,11 @@ import numpy as np
 from bot.audio import spool
 from bot.audio.child import master
 from bot.audio.child.master import Samples
-from bot.audio.child.rendering import stretching
 from bot.audio.child.rendering.clicks import add_clicks
 from bot.audio.child.rendering.resampling import resampled
 from bot.audio.child.rendering.sample_source import Pieces, Source, Sum, blocks, opened_mix
-from bot.audio.child.rendering.stretching import Blocks, stretched
+from bot.audio.child.rendering.stretchers import Blocks, require_library
+from bot.audio.child.rendering.stretching import stretched
 from bot.audio.child.waveform import TAG, Gauge
 from bot.audio.rendition_tasks import MasterPart, Rendered, RenderedOutput, RenderTask
 from bot.audio.spool import CHANNELS, SAMPLE_RATE
@@ -36,7 +36,7 @@ def render(task: RenderTask) -> Rendered:
     Raises Rejected if the task needs a time stretch and this machine lacks the library for it.
     """
     if task.changes_sound:
-        stretching.require_library()
+        require_library()
     gauges = [_write_spool(task, file) for file in task.files]
     peak = max((gauge.peak for gauge in gauges), default=0.0)
     factor = min(1.0, LOUDEST / peak) if peak > 0 else 1.0

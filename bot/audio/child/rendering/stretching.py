@@ -7,17 +7,15 @@ song's beginning, so errors do not add up.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any
 
 import numpy as np
 
 from bot.audio.child.master import Samples
 from bot.audio.child.rendering.sample_source import Source
+from bot.audio.child.rendering.stretchers import Blocks, Stretcher, stretcher
 from bot.audio.spool import CHANNELS, SAMPLE_RATE
-from bot.domain.errors import Reason, Rejected
 
 _SEGMENT_FRAMES = 12 * SAMPLE_RATE
 _CONTEXT_FRAMES = SAMPLE_RATE // 4
@@ -31,16 +29,6 @@ _FADE_FRAMES = 60 * SAMPLE_RATE // 1000
 _ALIKE = 0.8
 _LEAST_LIKENESS = -0.5
 """Limits the gain to 6 dB where the two sides cancel each other out."""
-_SEED = 1
-
-
-class Blocks(Enum):
-    """The length and the interval of the analysed blocks, in frames."""
-
-    TONES = (round(0.12 * SAMPLE_RATE), round(0.03 * SAMPLE_RATE))
-    """Resolves the pitch of a bass."""
-    ATTACKS = (2048, 512)
-    """Keeps the attacks of drums."""
 
 
 def stretched(source: Source, frames: int, *, factor: float, by: Blocks) -> Iterator[Samples]:
@@ -48,13 +36,8 @@ def stretched(source: Source, frames: int, *, factor: float, by: Blocks) -> Iter
 
     Raises Rejected if this machine lacks the library for it.
     """
-    stretch = _Stretch(factor=factor, process=_processor(factor, by))
+    stretch = _Stretch(factor=factor, stretcher=stretcher(factor, by))
     return _joined(_Reader(source), frames, stretch)
-
-
-def require_library() -> None:
-    """Raise Rejected if this machine lacks the library."""
-    _stretcher_type()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +53,10 @@ class _Take:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stretch:
-    """A speed, and the function that stretches a segment to it."""
+    """A speed, and the stretcher to it."""
 
     factor: float
-    process: Callable[[Samples], Samples]
+    stretcher: Stretcher
 
     def place_of(self, frame: int) -> int:
         """Return the position of a source frame in the output."""
@@ -81,7 +64,13 @@ class _Stretch:
 
     def take(self, reader: "_Reader", start: int, end: int) -> _Take:
         """Stretch a segment of the source."""
-        return _Take(begin=self.place_of(start), sound=self.process(reader.between(start, end)))
+        sound = self.stretcher.stretch(reader.between(start, end))
+        return _Take(begin=self.place_of(start), sound=sound)
+
+    def preview(self, reader: "_Reader", start: int, end: int) -> _Take:
+        """Stretch a segment of the source, roughly but faster."""
+        sound = self.stretcher.preview(reader.between(start, end))
+        return _Take(begin=self.place_of(start), sound=sound)
 
     @property
     def segment_frames(self) -> int:
@@ -146,7 +135,7 @@ def _best_start(reader: _Reader, begin: int, tail: Samples, stretch: _Stretch) -
     first = stretch.place_of(begin) - len(tail) // 2
     likeness: dict[int, float] = {}
     for start in starts:
-        made = stretch.take(reader, start, begin + _PREVIEW_FRAMES)
+        made = stretch.preview(reader, start, begin + _PREVIEW_FRAMES)
         likeness[start] = _likeness(tail, made.between(first, first + len(tail)))
         if likeness[start] >= _ALIKE:
             return start
@@ -183,23 +172,3 @@ def _likeness(one: Samples, other: Samples) -> float:
     """Return the correlation of two sounds, from -1 to 1; it is 1 if either is silent."""
     powers = float(np.vdot(one, one)) * float(np.vdot(other, other))
     return min(1.0, float(np.vdot(one, other)) / powers**0.5) if powers > 0 else 1.0
-
-
-def _processor(factor: float, blocks: Blocks) -> Callable[[Samples], Samples]:
-    stretcher = _stretcher_type()(_SEED)
-    stretcher.configure(CHANNELS, *blocks.value)
-    stretcher.timeFactor = factor
-
-    def process(segment: Samples) -> Samples:
-        made: Samples = stretcher.process(np.ascontiguousarray(segment.T)).T
-        return made
-
-    return process
-
-
-def _stretcher_type() -> Any:
-    try:
-        from python_stretch import Signalsmith
-    except ImportError as exc:
-        raise Rejected(Reason.NO_TIME_STRETCH) from exc
-    return Signalsmith.Stretch

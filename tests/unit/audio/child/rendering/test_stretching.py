@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from bot.audio.child.rendering.sample_source import Pieces
-from bot.audio.child.rendering.stretching import Blocks, stretched
+from bot.audio.child.rendering.stretchers import Blocks
+from bot.audio.child.rendering.stretching import stretched
 from bot.audio.spool import SAMPLE_RATE
 from tests.support import audio_files
 
