@@ -55,9 +55,8 @@ def quality(methods: list[Method], scratch: Path) -> Table:
                 for name, hz in PITCHES_HZ.items()
             ]
             length = len(results["chord"]) - round(SECONDS * SAMPLE_RATE * 100 / speed)
-            shifts = (
-                shifts_ms(made[name], results[name], speed) for name in ("attacks", "bursts", "drums")
-            )
+            struck = ("attacks", "bursts", "drums")
+            shifts = (shifts_ms(made[name], results[name], speed) for name in struck)
             kept = np.array_equal(results["drums"], read(masters["drums"]))
             table.add_row(
                 f"{cents / 100:+g}, {speed} %",

@@ -11,6 +11,7 @@ from discord import app_commands
 from bot.delivery.port import ReplyUnavailable
 from bot.domain.errors import NotFound, Problem, Reason, Rejected, StoreBroken, StoreUnavailable
 from bot.i18n.translation import gettext
+from bot.ui.discord_refusals import FailureKind, failure_kind
 from bot.ui.texts import messages
 
 log = logging.getLogger(__name__)
@@ -72,9 +73,10 @@ def explanation(interaction: discord.Interaction[Any], error: BaseException) -> 
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether Discord may accept the same request later."""
-    is_refusal = isinstance(error, discord.HTTPException)
-    return not is_refusal or isinstance(error, discord.DiscordServerError)
+    """Whether Discord may accept the same request, one without files, later."""
+    if not isinstance(error, discord.HTTPException):
+        return True
+    return failure_kind(error) in (FailureKind.LATER, FailureKind.TOO_LARGE)
 
 
 def _is_leftover(interaction: discord.Interaction[Any], error: BaseException) -> bool:

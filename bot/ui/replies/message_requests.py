@@ -55,6 +55,8 @@ async def translate_errors(content: MessageContent) -> AsyncIterator[None]:
             yield
     except discord.HTTPException as exc:
         kind = failure_kind(exc)
+        if kind is FailureKind.TOO_LARGE and not content.files:
+            kind = FailureKind.LATER  # a card alone is never too large, so the refusal will pass
         if kind is FailureKind.LATER:
             raise ReplyUnavailable(f"status {exc.status}, code {exc.code}") from exc
         raise WriteRefused(kind, exc) from exc

@@ -114,10 +114,14 @@ _TOO_LARGE = Case(
     faults=[Fault(route=TOKEN, code=40005, with_files=True, times=1)],
     refusals=1,
 )
+_TOO_LARGE_CARD = Case(
+    name="40005 to a card", faults=[Fault(route=TOKEN, code=40005, times=3)], refusals=3
+)
 CASES = (
     *_AT_THE_START,
     *(case.at_the_end() for case in _AT_THE_START if case.is_of_edits),
     _TOO_LARGE,
+    _TOO_LARGE_CARD,
 )
 _AT_RANDOM = (
     *(Fault(route=TOKEN, status=status) for status in (429, 500, 502, 503)),
@@ -132,6 +136,7 @@ _AT_RANDOM = (
     Fault(route=CHANNEL, status=404, code=10008),
     Fault(route=CHANNEL, status=429, code=30046),
     Fault(route=TOKEN, code=40005, with_files=True),
+    *(Fault(route=route, code=40005) for route in (TOKEN, CHANNEL)),
     Fault(route=DIRECT, status=403, code=50007),
     Fault(route=DIRECT, reset=True),
     Fault(route=ANSWER, status=404, code=10062),

@@ -115,6 +115,18 @@ async def test_a_clip_that_was_added_is_said_to_be_although_discord_was_away(
     assert await sounds(ada) == ["Neon Rain"]
 
 
+async def test_a_clip_is_added_once_though_its_card_is_called_too_large(
+    live_bot: LiveBot, ada: SandboxClient, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(result_presenter, "RETRY_AFTER_S", 0.01)
+    message = await made(live_bot, ada, song)
+    shown = await clip_of(live_bot, ada, message)
+    await ada.fault("PATCH /webhooks/*", status=413, code=40005, times=2)
+    await ada.press(shown, ADD)
+    await ada.wait_for(shows("Added to this server's soundboard as"))
+    assert await sounds(ada) == ["Neon Rain"]
+
+
 async def test_a_clip_is_cut_from_the_vocals_at_a_beat(
     live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:

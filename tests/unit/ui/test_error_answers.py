@@ -8,7 +8,7 @@ from discord import app_commands
 
 from bot.domain.errors import NotFound, Reason, Rejected, StoreBroken, StoreUnavailable
 from bot.i18n.translation import Message, gettext
-from bot.ui.error_answers import answer_error, sentence_for
+from bot.ui.error_answers import answer_error, may_pass, sentence_for
 from bot.ui.texts import messages
 from tests.support.discord_fakes import FakeInteraction, refusal
 
@@ -32,6 +32,23 @@ async def answer(interaction: FakeInteraction, error: BaseException) -> str | No
 )
 def test_an_error_means_a_sentence_or_is_unknown(error: Exception, sentence: str | None) -> None:
     assert sentence_for(error) == sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "is_so"),
+    [
+        (aiohttp.ClientConnectionError(), True),
+        (TimeoutError(), True),
+        (refusal(503, 0), True),
+        (refusal(413, 40005), True),
+        (refusal(429, 30046), True),
+        (refusal(400, 50035), False),
+        (refusal(401, 50027), False),
+        (refusal(404, 10015), False),
+    ],
+)
+def test_some_refusals_pass(error: Exception, is_so: bool) -> None:
+    assert may_pass(error) is is_so
 
 
 async def test_an_error_is_answered_privately() -> None:

@@ -23,7 +23,7 @@ _HIGH_BLOCK_FRAMES, _HIGH_INTERVAL_FRAMES = 448, 112
 _FILTER_TAPS = 1023
 _FILTER_DELAY = _FILTER_TAPS // 2
 _STRONG_STRETCH = 0.8
-"""The factor from which on noisy attacks in sound with tones would be late by over a millisecond."""
+"""The highest factor at which noisy attacks in sound with tones would be over 1.5 ms late."""
 _SEED = 1
 
 

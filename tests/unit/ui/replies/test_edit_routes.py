@@ -205,6 +205,15 @@ async def test_too_large_is_told_apart_and_closes_nothing(stage: Stage, tmp_path
     assert stage.closed == set()
 
 
+async def test_a_card_that_is_called_too_large_is_shown_later(stage: Stage) -> None:
+    reply = await stage.posted()
+    await stage.people.fault("PATCH /channels/*", status=413, code=40005, times=1)
+    with pytest.raises(ReplyUnavailable):
+        await stage.show(reply)
+    assert stage.closed == set()
+    assert await stage.show(reply) == Edited(reply.message_id or 0)
+
+
 async def test_words_that_a_server_forbids_are_said_plainly(stage: Stage, tmp_path: Path) -> None:
     reply = await stage.posted()
     delivery = a_delivery(tmp_path)

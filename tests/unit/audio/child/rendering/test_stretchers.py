@@ -13,8 +13,8 @@ BURSTS = 8
 
 def bursts(of=lambda random, time: random.normal(0, 0.3, len(time))):
     """Noise that begins suddenly and decays, as of a drum or a consonant."""
-    random, time = np.random.default_rng(1), np.arange(round(BURST_EVERY_S * SAMPLE_RATE))
-    time = time / SAMPLE_RATE
+    random = np.random.default_rng(1)
+    time = np.arange(round(BURST_EVERY_S * SAMPLE_RATE)) / SAMPLE_RATE
     each = [of(random, time) * np.exp(-time * 25) for _ in range(BURSTS)]
     return np.repeat(np.concatenate(each)[:, np.newaxis], 2, axis=1).astype(np.float32)
 
@@ -29,9 +29,7 @@ def attack(sound, near):
 
 def worst_shift_ms(sound, made, factor):
     ideal = np.arange(1, BURSTS - 1) * BURST_EVERY_S * SAMPLE_RATE
-    shifts = [
-        (attack(made, at / factor) - at / factor) - (attack(sound, at) - at) for at in ideal
-    ]
+    shifts = [(attack(made, at / factor) - at / factor) - (attack(sound, at) - at) for at in ideal]
     return np.abs(shifts).max() / SAMPLE_RATE * 1000
 
 
