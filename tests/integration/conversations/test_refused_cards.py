@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.errors import ProviderRefused, Reason, Rejected
 from bot.domain.recipes import AudioFormat
-from bot.ui.replies import interrupted_replies, result_presenter
+from bot.ui.replies import result_presenter
 from sandbox.client import SandboxClient
 from tests.integration.conversations.live_bot import LiveBot
 from tests.integration.conversations.open_bot import Open
@@ -26,7 +26,6 @@ REFUSED_FOR_S = 0.3
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(result_presenter, "RETRY_AFTER_S", 0.05)
     monkeypatch.setattr(result_presenter, "SAY_AGAIN_AFTER_S", 0.05)
-    monkeypatch.setattr(interrupted_replies, "RETRY_AFTER_S", 0.05)
 
 
 @asynccontextmanager
