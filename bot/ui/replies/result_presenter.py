@@ -112,13 +112,15 @@ class ResultPresenter:
     ) -> None:
         """Show the job to its user, with its stems if it has any, perhaps in another format.
 
+        Others see it only if they could see the job's reply, and if the server's default is public.
         Raises Rejected if the stems are gone, if the user's previous request is still running, or
         with BUSY when too many wait.
         """
         if job.state not in (State.DELIVERED, State.KEPT):
             await self._show_card(interaction, job)
             return
-        is_private = _must_be_private(job, interaction)
+        rules = await self._admission.rules(interaction.guild_id)
+        is_private = _must_be_private(job, interaction) or rules.is_private_for(None)
         requested = job.asked_as(audio_format=audio_format)
         pack = self._packer(interaction, requested, shown_again_card)
         await self._answer(interaction, requested, ReplyKind.RESULT, pack, is_private=is_private)
@@ -465,8 +467,8 @@ def _is_bot_dm(interaction: discord.Interaction[Any]) -> bool:
 
 
 def _must_be_private(job: Job, interaction: discord.Interaction[Any]) -> bool:
-    """Return whether only the user may see the result, because the job's reply was private."""
-    if job.reply.is_ephemeral:
-        return True
-    here = context_of(interaction, private=False)
-    return job.reply.context is Context.BOT_DM and here is not Context.BOT_DM
+    """Return whether only the user may see the result: its reply was private, or in another place
+    than this one that is not a server.
+    """
+    is_elsewhere = interaction.channel_id != job.reply.channel_id
+    return job.reply.is_ephemeral or (job.reply.guild_id is None and is_elsewhere)

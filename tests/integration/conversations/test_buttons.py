@@ -20,10 +20,12 @@ from tests.integration.conversations.scenes import (
     offers,
     person,
     says,
+    settle_outside,
     shows,
     until_nothing_is_owed,
     until_sent,
 )
+from tests.integration.conversations.test_renditions import nothing_is_open
 
 REFUSAL = "I can't find that song among yours. See them with `/jobs`."
 
@@ -196,6 +198,34 @@ async def test_what_was_split_in_the_dm_is_shown_to_one_person_in_a_server(
     [message] = await until_there_are(ada, 1)
     assert message["ephemeral"]
     assert await ben.messages() == []
+
+
+@pytest.mark.parametrize("place", ["group", "private DM"])
+async def test_what_was_split_among_friends_is_shown_to_one_person_in_a_server(
+    live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path, place: str
+) -> None:
+    among_friends = settle_outside(live_bot, place)
+    ada.in_channel(among_friends)
+    job_id = job_id_of(await made(live_bot, ada, song))
+    ada.in_channel("karaoke")
+    await ada.command("result", job=job_id)
+    [message] = await until_there_are(ada, 1)
+    assert message["ephemeral"]
+    assert await ben.messages() == []
+    ada.in_channel(among_friends)
+    await nothing_is_open(live_bot)
+    await ada.command("result", job=job_id)
+    assert not (await until_there_are(ada, 2))[-1]["ephemeral"]
+
+
+async def test_a_server_with_private_answers_gets_no_public_result(
+    live_bot: LiveBot, ada: SandboxClient, song: Path
+) -> None:
+    message = await made(live_bot, ada, song)
+    await ada.command("admin defaults", private=True)
+    await ada.wait_for(shows("visible only to the person who asks"))
+    await ada.command("result", job=job_id_of(message))
+    assert (await until_there_are(ada, 2))[-1]["ephemeral"]
 
 
 async def test_result_shows_how_far_an_unfinished_song_is(
