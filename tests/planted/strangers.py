@@ -36,6 +36,20 @@ STRANGERS = (
         tests=_STRANGERS,
     ),
     Plant(
+        name="strangers in a server see what was split among friends",
+        file=_PRESENTER,
+        old="return job.reply.is_ephemeral or (job.reply.guild_id is None and is_elsewhere)",
+        new="return job.reply.is_ephemeral",
+        tests=("tests/integration/conversations/test_buttons.py",),
+    ),
+    Plant(
+        name="a card that is called too large stays as it is",
+        file="bot/ui/replies/message_requests.py",
+        old="if kind is FailureKind.TOO_LARGE and not content.files:",
+        new="if kind is FailureKind.TOO_LARGE and content.files is ...:",
+        tests=("tests/unit/ui/replies/test_edit_routes.py",),
+    ),
+    Plant(
         name="a crowd waits without bound",
         file=_PRESENTER,
         old="if len(self._busy) >= MAX_WAITING:",

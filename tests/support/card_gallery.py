@@ -1,4 +1,4 @@
-"""One of every card that the bot can show."""
+"""One of every card, menu and form that the bot can show."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from bot.delivery.port import ClipDelivery, Delivery, DeliveryLink, ZipDelivery
-from bot.domain.analysis import Analysis, Certainty, Key, KeyEstimate, TempoEstimate
+from bot.domain.analysis import Analysis, BeatGrid, Certainty, Key, KeyEstimate, TempoEstimate
 from bot.domain.attempt import AttemptError
 from bot.domain.errors import Problem, Reason
 from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import BatchId, DeliveryDifference, Job, JobId, Source, State
 from bot.domain.periods import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
-from bot.domain.renditions import UNCHANGED, Click, ClickGrid, Rendition
+from bot.domain.renditions import COVERING, UNCHANGED, Click, ClickGrid, Rendition
 from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
 from bot.scheduling.progress import Progress, Stage
-from bot.ui.cards.batch_cards import batch_card
+from bot.ui.cards.batch_cards import batch_card, batch_form
 from bot.ui.cards.card import Card, Tone
 from bot.ui.cards.controls import Action, Button, Menu, MenuAction
+from bot.ui.cards.forms import Form
 from bot.ui.cards.info_cards import (
     forget_card,
     forgotten_card,
@@ -29,6 +30,7 @@ from bot.ui.cards.info_cards import (
     quota_card,
 )
 from bot.ui.cards.job_cards import card_of, jobs_card
+from bot.ui.cards.rendition_forms import key_form, mix_form
 from bot.ui.cards.result_cards import (
     clip_added_card,
     clip_card,
@@ -65,6 +67,14 @@ from tests.support.card_factories import (
 OFFERS = [Offer(recipe, ("local",), is_basic=True) for recipe in Recipe]
 LARGEST_ID = 2**63 - 1
 _FORMATS = (AudioFormat.MP3, AudioFormat.FLAC, AudioFormat.WAV)
+_KEY = KeyEstimate(
+    key=Key(tonic=6, is_minor=True),
+    certainty=Certainty.LIKELY,
+    relative=Key(tonic=9, is_minor=False),
+)
+_GRID = BeatGrid(
+    first_beat_s=0.5, period_s=0.5, beats=300, beats_per_bar=4, downbeat=0, is_steady=True
+)
 
 
 def every_card(
@@ -106,6 +116,22 @@ def every_menu(*, title: str = "♪", job_id: str = "k7f2q") -> Iterator[Menu]:
         yield song_menu(action, songs, LARGEST_ID)
         yield song_menu(action, songs[:10], LARGEST_ID)
     yield other_recipe_menu(a_job(State.DELIVERED, id=JobId(job_id)), OFFERS)
+
+
+def every_form(*, title: str = "♪") -> Iterator[Form]:
+    """Yield one of every form that the bot can open, with the longest custom ids."""
+    yield batch_form(OFFERS, Recipe.KARAOKE)
+    for recipe in (each for each in Recipe if each in COVERING):
+        job = a_job(
+            State.DELIVERED,
+            id=JobId("k7f2q"),
+            title=title,
+            request=replace(REQUEST, recipe=recipe),
+            analysis=Analysis(key=_KEY, grid=_GRID, tuning_cents=-49),
+        )
+        for rendition in (UNCHANGED, _longest(job)):
+            yield key_form(job, rendition)
+            yield mix_form(job, rendition)
 
 
 def _lists(title: str, job_id: str) -> Iterator[Card]:
@@ -212,29 +238,28 @@ def _batches(title: str, job_id: str) -> Iterator[Card]:
 
 def _renditions(delivery: Delivery, names: dict[str, Any]) -> Iterator[Card]:
     """Yield cards with the longest descriptions of analyses and renditions."""
-    key = KeyEstimate(
-        key=Key(tonic=6, is_minor=True),
-        certainty=Certainty.LIKELY,
-        relative=Key(tonic=9, is_minor=False),
-    )
     tempo = TempoEstimate(bpm=119.6, octave_bpm=59.8)
     for recipe in (Recipe.KARAOKE, Recipe.SIX_STEMS, Recipe.DRUMS):
         job = a_job(
             State.DELIVERED,
             **names | {"id": JobId("k7f2q")},  # a longer id would leave no room for such a token
             request=replace(REQUEST, recipe=recipe),
-            analysis=Analysis(key=key, tempo=tempo, tuning_cents=-49),
+            analysis=Analysis(key=_KEY, tempo=tempo, tuning_cents=-49),
         )
         yield result_card(job, delivery)
-        loudest = Rendition(
-            cents=-1199,
-            speed_percent=149,
-            levels=tuple((stem, 199) for stem in job.stems),
-            click=Click(count_in_bars=2, is_throughout=True, grid=ClickGrid.DOUBLE),
-        )
-        for rendition in (Rendition(cents=-1200, speed_percent=50), loudest):
+        for rendition in (Rendition(cents=-1200, speed_percent=50), _longest(job)):
             for place in Place:
                 yield rendition_card(job.asked_as(rendition=rendition), delivery, place=place)
+
+
+def _longest(job: Job) -> Rendition:
+    """Return a rendition of the job with the longest token."""
+    return Rendition(
+        cents=-1199,
+        speed_percent=149,
+        levels=tuple((stem, 199) for stem in job.stems),
+        click=Click(count_in_bars=2, is_throughout=True, grid=ClickGrid.DOUBLE),
+    )
 
 
 def _admin_cards(provider: str) -> Iterator[Card]:

@@ -1,4 +1,4 @@
-"""Every card, in every language and with the longest names, is within Discord's limits."""
+"""Every card and form, with the longest names and in every language, is within Discord's limits."""
 
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,17 @@ import pytest
 from bot.i18n.translation import ENGLISH, Language, active_language
 from bot.ui.cards.card import Card
 from bot.ui.cards.controls import Action, Button, Menu, MenuAction
+from bot.ui.components.form_modal import modal_of
 from bot.ui.components.rendering import embed_of, view_of
 from sandbox.message_rules import check_message
-from tests.support.card_gallery import every_card, every_menu
+from sandbox.modal_rules import check_modal
+from tests.support.card_gallery import every_card, every_form, every_menu
 from tests.support.installed_languages import installed
 
 # https://docs.discord.com/developers/components/reference and resources/message
 MAX_ROWS = 5
+MAX_ROWS_BELOW_STEMS = 2
+"""Our own limit, so that cards stay short on a phone."""
 MAX_BUTTONS_IN_ROW = 5
 MAX_OPTIONS = 25
 MAX_DESCRIPTION = 4096
@@ -96,6 +100,22 @@ def shown(menu: Menu) -> list[dict[str, Any]]:
     view = view_of(menu=menu)
     assert view is not None
     return view.to_components()
+
+
+@in_each_language
+async def test_every_form_fits_discord(language: Language) -> None:
+    with active_language(language):
+        for form in every_form(title=LONG["title"]):
+            check_modal(modal_of(form).to_dict())
+
+
+async def test_controls_below_stems_take_at_most_two_rows(tmp_path: Path) -> None:
+    rows = [
+        len(components_of(card))
+        for card in every_card(tmp_path)
+        if any(getattr(button, "action", None) is Action.KEY_AND_SPEED for button in card.buttons)
+    ]
+    assert max(rows) == MAX_ROWS_BELOW_STEMS
 
 
 async def test_the_gallery_has_every_action(tmp_path: Path) -> None:
