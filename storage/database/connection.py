@@ -1,6 +1,5 @@
 """The SQLite connections: one for write transactions and one for reads."""
 
-import asyncio
 import secrets
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -12,6 +11,7 @@ import aiosqlite
 from aiosqlite import Connection
 
 from bot.domain.errors import StoreBroken, StoreUnavailable
+from storage.database.group_commit import GroupCommit
 from storage.database.protocols import ConstraintViolated, Parameters
 from storage.database.schema import Migration, UnknownDatabase, migrate, migrations
 from storage.database.transactions import Transactions
@@ -52,7 +52,7 @@ class Database:
         self._file = _identity(path)
         self._writer = writer
         self._reader = reader
-        self._writing = asyncio.Lock()
+        self._group_commit = GroupCommit(writer, check=self._must_be_in_place)
         self._transactions = Transactions()
 
     @classmethod
@@ -110,10 +110,10 @@ class Database:
     ) -> T:
         """Run `work` in a transaction, committed when it returns and rolled back when it raises.
 
-        Transactions run one after the other, so `locks` are not needed here. If the caller is
-        cancelled, the transaction still runs to its end. `work` may only await statements on the
-        connection. Raises ConstraintViolated, StoreUnavailable or StoreBroken, with nothing
-        written.
+        Transactions run one after the other, so `locks` are not needed here, and those that wait
+        at the same time are committed together. If the caller is cancelled, the transaction still
+        runs to its end. `work` may only await statements on the connection. Raises
+        ConstraintViolated, StoreUnavailable or StoreBroken, with nothing written.
         """
         del locks
         return await self._transactions.run(self._transaction(work))
@@ -125,7 +125,7 @@ class Database:
         pages, and the write-ahead log holds older pages.
         """
         with _translated():
-            async with self._writing:
+            async with self._group_commit.paused():
                 await self._writer.execute("VACUUM")
                 [done] = await self._writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
         if done["busy"]:
@@ -133,18 +133,12 @@ class Database:
 
     async def _transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         with _translated():
-            async with self._writing:
-                if not self.is_in_place():
-                    # The opened file is unlinked: writes to it would be lost when the process ends.
-                    raise StoreBroken(f"{self._path} is no longer the file that was opened")
-                try:
-                    await self._writer.execute("BEGIN IMMEDIATE")
-                    result = await work(self._writer)
-                    await self._writer.commit()
-                except BaseException:
-                    await self._writer.rollback()  # no effect without an open transaction
-                    raise
-                return result
+            return await self._group_commit.run(work)
+
+    def _must_be_in_place(self) -> None:
+        if not self.is_in_place():
+            # The opened file is unlinked: writes to it would be lost when the process ends.
+            raise StoreBroken(f"{self._path} is no longer the file that was opened")
 
 
 async def _connect(path: Path, busy_timeout_s: float) -> Connection:
