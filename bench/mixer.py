@@ -21,7 +21,7 @@ from scipy import signal
 
 from bot.domain.recipes import Recipe, Stem
 from tests.page.conftest import ARGUMENTS, CHROMIUM
-from tests.page.mixer_page import FLAC, OPUS, Heard, Listener, assets
+from tests.page.mixer_page import FLAC, OPUS, Heard, Listener, assets, stretch_file
 from tests.support.mixer_server import MixerServer, open_mixer
 from tests.support.sound import Sound
 
@@ -250,6 +250,8 @@ async def main() -> None:
     parser.add_argument("--short", type=float, default=4.0, help="minutes, on a desktop")
     parser.add_argument("--long", type=float, default=20.0, help="minutes, on a phone")
     arguments = parser.parse_args()
+    if stretch_file() is None:
+        parser.error("the page's time stretcher is missing; fetch it with: make model")
     columns = (
         "song", "packs: first / all", "first sound", "skew / breaks",
         "seek, loaded, p95", "seek, cold, p95", "memory, peak", "audio thread: plain / key, speed",
