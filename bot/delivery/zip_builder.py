@@ -78,6 +78,8 @@ class ZipBuilder:
         self._links = links
         self._admission = admission
         self._mode = mode
+        # A file of many songs takes a while, and the threads are few.
+        self._writing = asyncio.Semaphore(1)
 
     async def build(
         self, plan: ZipPlan, into: Path, *, limit_bytes: int, shrinks: int = 0
@@ -204,9 +206,10 @@ class ZipBuilder:
             for each in files
         ]
         keeper = plan.keeper
-        size_bytes = await asyncio.to_thread(
-            write_archive, into / _ARCHIVE, entries, info=plan.info, at=keeper.created_at
-        )
+        async with self._writing:
+            size_bytes = await asyncio.to_thread(
+                write_archive, into / _ARCHIVE, entries, info=plan.info, at=keeper.created_at
+            )
         every = [each for files in encoded for each in files]
         return ZipDelivery(
             filename=plan.filename,

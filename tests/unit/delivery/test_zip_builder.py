@@ -1,5 +1,7 @@
 """All stems in one file: attached, linked or refused, depending on size."""
 
+import asyncio
+import time
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from bot.audio.tasks import DoesNotFit, Encoded
+from bot.delivery import zip_builder
 from bot.delivery.port import ZipDelivery
 from bot.delivery.zip_builder import ZipPlan
 from bot.domain.errors import Reason, Rejected
@@ -100,6 +103,31 @@ async def test_six_stems_fit_at_a_lower_rate(tmp_path: Path) -> None:
             "Neon Rain (Vocals).mp3",
             "info.txt",
         ]
+
+
+async def test_one_file_is_written_at_a_time_so_that_other_work_finds_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = most = 0
+
+    def slow(into: Path, *_: Any, **__: Any) -> int:
+        nonlocal writing, most
+        writing += 1
+        most = max(most, writing)
+        time.sleep(0.02)
+        writing -= 1
+        return into.write_bytes(b"zip")
+
+    monkeypatch.setattr(zip_builder, "write_archive", slow)
+    async with split(tmp_path, minutes=0.1) as (harness, job):
+
+        async def zip_as(name: str) -> None:
+            redelivery = harness.services.redelivery
+            async with redelivery.zipped(plan_for(job), name=name, limit_bytes=LIMIT):
+                pass
+
+        await asyncio.gather(*(zip_as(str(number)) for number in range(6)))
+    assert most == 1
 
 
 async def test_the_file_gets_smaller_each_time_discord_refuses_it(tmp_path: Path) -> None:
