@@ -32,6 +32,10 @@ class GuildAdmission:
         """Raise Rejected if the user is blocked or may not split songs where the reply is."""
         if not self._is_offered(reply):
             raise Rejected(Reason.NOT_OFFERED_HERE)
+        self.check_rules(standing, reply)
+
+    def check_rules(self, standing: Standing, reply: Reply) -> None:
+        """Do the same where the operator is known to allow the bot, as for songs of a batch."""
         _refuse(standing.block)
         rules = standing.rules
         if not rules.allows(reply.channel_id, reply.parent_channel_id):

@@ -144,7 +144,9 @@ class SplitService:
             title=title_of(request.source.filename),
             batch_id=batch_id,
         )
-        await self._admit(job)
+        standing = await self._quotas.standing(job.request.user_id, job.membership)
+        self._admission.check_rules(standing, job.reply)
+        await self._require_means(job, standing)
         job = await self._jobs.add(
             job, max_active=self._offering.max_active_jobs, batch_number=number
         )
@@ -275,6 +277,10 @@ class SplitService:
     async def _admit(self, job: Job) -> None:
         standing = await self._quotas.standing(job.request.user_id, job.membership)
         self._admission.check(standing, job.reply)
+        await self._require_means(job, standing)
+
+    async def _require_means(self, job: Job, standing: Standing) -> None:
+        """Raise Rejected without minutes or disk space, and during a pause after refused files."""
         _check_quota(standing)
         self._refused_files.check(job.request.user_id)
         await self._disk_guard.check(self._needs.to_wait(job))

@@ -11,7 +11,7 @@ import pytest
 
 from bot.batches.batch_service import BatchRequest
 from bot.domain.errors import NotFound, Reason, Rejected, StoreUnavailable
-from bot.domain.job import BatchId, Entry, Source, State, UserId
+from bot.domain.job import BatchId, Context, Entry, Reply, Source, State, UserId
 from bot.domain.recipes import AudioFormat, Recipe
 from storage.database import timely_write
 from storage.stores.batches import Batch, BatchContent, BatchStore
@@ -52,16 +52,18 @@ async def running(root: Path, **settings: Any) -> AsyncIterator[Harness]:
         await harness.close()
 
 
-async def receive(harness: Harness, count: int = 3, *, user_id: UserId = ADA) -> Batch:
+async def receive(
+    harness: Harness, count: int = 3, *, user_id: UserId = ADA, reply: Reply = REPLY
+) -> Batch:
     return await harness.services.batches.receive(
         interaction_id=harness.next_interaction(),
         request=asked(songs(count), user_id=user_id),
-        reply=REPLY,
+        reply=reply,
     )
 
 
-async def start(harness: Harness, count: int = 3, *, user_id: UserId = ADA) -> BatchId:
-    batch = await receive(harness, count, user_id=user_id)
+async def start(harness: Harness, count: int = 3, **asked: Any) -> BatchId:
+    batch = await receive(harness, count, **asked)
     await harness.services.batches.acknowledged(batch.id, message_id=70)
     return batch.id
 
@@ -93,6 +95,19 @@ async def test_each_song_becomes_a_job_that_is_charged_by_itself(tmp_path: Path)
         assert harness.delivery.shown == []
         usage = await harness.usage()
         assert (usage.used, usage.held) == (20, 0)
+
+
+@pytest.mark.parametrize("context", [Context.GUILD_USER_INSTALL, Context.GUILD_EPHEMERAL])
+async def test_a_place_that_was_allowed_for_the_batch_is_for_its_songs(
+    tmp_path: Path, context: Context
+) -> None:
+    reply = replace(REPLY, context=context, guild_id=13, is_user_install=True)
+    async with running(tmp_path, allowed_guilds={1}) as harness:
+        content = await until_final(harness, await start(harness, reply=reply))
+        assert {job.state for job in content.jobs.values()} == {State.DELIVERED}
+        with pytest.raises(Rejected) as refusal:
+            await receive(harness, reply=replace(reply, is_user_install=False))
+        assert refusal.value.problem.reason is Reason.NOT_OFFERED_HERE
 
 
 async def test_nothing_begins_before_the_answer_is_shown(tmp_path: Path) -> None:
