@@ -135,3 +135,19 @@ async def test_the_real_engine_separates_in_a_worker(cluster: Cluster, song: Pat
         worker.tell_to_stop()
         assert await worker.wait() == 0
     assert cluster.findings() == []
+
+
+async def test_a_broken_worker_costs_one_song_and_the_next_one_waits_for_another_worker(
+    cluster: Cluster, song: Path
+):
+    guest = await cluster.bot.guest()
+    async with cluster.worker("broken", settings={"WAIT_FAILS": "99"}) as broken:
+        lost = await guest.sees(await guest.split(song))
+        assert reading.stems(lost) == []
+        answer = await guest.split(song, stems="vocals")
+        await guest.sees(answer, lambda message: "no worker is running" in reading.text(message))
+        assert broken.text.count("start number") == 4
+        async with cluster.worker("well"):
+            assert reading.stems(await guest.sees(answer))
+    assert cluster.moves() == ["hold", "void", "hold", "post"]
+    assert cluster.findings() == []
