@@ -20,25 +20,38 @@ def scratch_folder(home: Path, name: str) -> Iterator[Path]:
     """
     folder = home / name
     try:
-        descriptor = _made(home, folder)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _one_at_a_time(home):
+            descriptor = _made(home, folder)
     except OSError as exc:
         raise DataUnusable(why_unusable(folder, exc)) from exc
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
 
 
+@contextmanager
+def _one_at_a_time(home: Path) -> Iterator[None]:
+    """Wait for other processes that start: a folder looks abandoned until its lock is taken."""
+    descriptor = os.open(home, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _made(home: Path, folder: Path) -> int:
-    """Make the folder, and return the descriptor of its lock's file."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make and lock the folder, and return the descriptor of its lock's file."""
     for other in home.iterdir():
         if _is_abandoned(other):
             shutil.rmtree(other, ignore_errors=True)
     folder.mkdir(mode=0o700)
-    return os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
 
 
 def _is_abandoned(folder: Path) -> bool:

@@ -1,7 +1,10 @@
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
+from bot.workers import scratch as module
 from bot.workers.scratch import scratch_folder
 from storage.files.ownership import DataUnusable
 
@@ -34,3 +37,31 @@ def test_a_file_in_the_way_is_one_line(tmp_path: Path):
         scratch_folder(tmp_path / "data" / "worker", "one"),
     ):
         raise AssertionError
+
+
+def test_a_process_that_starts_at_the_same_time_is_not_taken_for_a_dead_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def start_another() -> None:
+        with scratch_folder(tmp_path, "two"):
+            pass
+
+    another = threading.Thread(target=start_another)
+
+    class LetsAnotherStart:
+        """The module `os`, in which another worker starts as soon as a lock's file exists."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(os, name)
+
+        def open(self, path: Path, flags: int, mode: int = 0o777) -> int:
+            descriptor = os.open(path, flags, mode)
+            if path.name == "lock" and flags & os.O_CREAT and path.parent.name == "one":
+                another.start()
+                another.join(0.5)
+            return descriptor
+
+    monkeypatch.setattr(module, "os", LetsAnotherStart())
+    with scratch_folder(tmp_path, "one") as folder:
+        another.join()
+        assert (folder / "lock").exists()
