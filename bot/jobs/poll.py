@@ -9,7 +9,13 @@ from datetime import timedelta
 from typing import Self
 
 from bot.accounts.spend_caps import SpendCaps
-from bot.domain.attempt import Attempt, AttemptError, AttemptState, RemoteFile
+from bot.domain.attempt import (
+    MAX_LOCAL_STARTS,
+    Attempt,
+    AttemptError,
+    AttemptState,
+    RemoteFile,
+)
 from bot.domain.backoff import backoff_s
 from bot.domain.errors import (
     ProviderBusy,
@@ -26,6 +32,7 @@ from bot.providers.interface import (
     Capabilities,
     Failed,
     Finished,
+    HasWorkers,
     Lost,
     Provider,
     Running,
@@ -222,11 +229,13 @@ class PollStep:
     ) -> StepResult:
         """Give up an attempt that failed because of its provider, not the song.
 
-        Only a song's first attempt at a provider counts as a failure. Attempts of the embedded
-        engine that were lost in a restart do not count.
+        Only a song's first attempt at a provider counts as a failure, and at workers its last one:
+        the others may have failed because of one worker, which pauses by itself. Attempts of the
+        embedded engine that were lost in a restart do not count.
         """
         attempt, is_here = followed.attempt, followed.provider.capabilities.is_resubmittable
-        if attempt.number == 1 and not (is_here and error == AttemptError.LOST):
+        counted = MAX_LOCAL_STARTS if isinstance(followed.provider, HasWorkers) else 1
+        if attempt.number == counted and not (is_here and error == AttemptError.LOST):
             self._core.breaker.record_failed_task(attempt.provider, error)
         return await self._give_up(followed.job, followed.runtime, attempt, error, state)
 
