@@ -14,6 +14,7 @@ _JOBS = "SELECT state, count(*) AS jobs FROM jobs WHERE created_at >= ? GROUP BY
 _MINUTES = "SELECT kind, sum(minutes) AS minutes FROM ledger WHERE period = ? GROUP BY kind"
 _KINDS = ("hold", "post", "void", "refund")
 _WORDS = frozenset(Reason)
+_STATES = frozenset(State)
 _REASONS = """
 SELECT reason, count(*) AS jobs
 FROM jobs
@@ -48,9 +49,12 @@ class Statistics:
         self._db = db
 
     async def jobs(self, since: datetime) -> dict[State, int]:
-        """Count the jobs requested since then by state."""
+        """Count the jobs requested since then by state.
+
+        States that this version does not know are left out.
+        """
         rows = await self._db.read(_JOBS, (seconds(since),))
-        return {State(row["state"]): row["jobs"] for row in rows}
+        return {State(row["state"]): row["jobs"] for row in rows if row["state"] in _STATES}
 
     async def turnover(self, period: Period) -> Turnover:
         """Return the total minutes held, used and given back in the period."""

@@ -12,6 +12,7 @@ from storage.database.protocols import Connection, Database, Reader, Row
 from storage.stores.job_rows import Values, seconds, time_of
 
 # One statement computes the sum for every cap.
+_STATES = frozenset(AttemptState)
 _SUBMITTED = """
 SELECT (
     SELECT coalesce(sum(attempts.cost_minutes), 0)
@@ -119,6 +120,8 @@ def _counted(caps: Sequence[SpendCap]) -> Values:
 def _by_provider(rows: Iterable[Row]) -> Mapping[str, ProviderUsage]:
     found: dict[str, ProviderUsage] = {}
     for row in rows:
+        if row["state"] not in _STATES:
+            continue
         usage = found.setdefault(row["provider"], ProviderUsage())
         state = AttemptState(row["state"])
         usage.attempts[state] = row["attempts"]

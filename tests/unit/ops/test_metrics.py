@@ -11,6 +11,7 @@ from bot.domain.job import State
 from bot.ops import metrics
 from bot.workers.counts import Outcome, WorkCounts
 from storage.database.connection import Database
+from storage.database.protocols import Connection
 from storage.stores.job_store import JobStore
 from storage.stores.statistics import Statistics
 from storage.stores.vendor_spending import Spending
@@ -46,6 +47,25 @@ async def test_all_jobs_and_attempts_are_counted_by_state(tmp_path: Path) -> Non
         "stemcord_running 2.0",
         "stemcord_unreadable_jobs 0.0",
     ]
+
+
+async def test_states_of_another_version_are_left_out(tmp_path: Path) -> None:
+    db = await open_database(tmp_path / "stemcord.db", Database)
+    jobs = JobStore(db=db)
+    strange, known = await lead(jobs, State.HELD), await lead(jobs, State.HELD)
+    for job in (strange, known):
+        await jobs.record(an_attempt(job))
+
+    async def spoil(conn: Connection) -> None:
+        await conn.execute("PRAGMA ignore_check_constraints = ON")
+        await conn.execute("UPDATE jobs SET state = 'paused' WHERE id = ?", (strange.id,))
+        await conn.execute("UPDATE attempts SET state = 'paused' WHERE job_id = ?", (strange.id,))
+
+    await db.write(spoil)
+    assert await Statistics(db=db).jobs(NOW) == {State.HELD: 1}
+    usage = await Spending(db=db).provider_usage(NOW)
+    assert usage["finevoice"].attempts == {AttemptState.SENDING: 1}
+    await db.close()
 
 
 async def test_a_scrape_is_counted_once_for_all_who_ask_within_some_seconds() -> None:
