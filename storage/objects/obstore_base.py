@@ -8,6 +8,7 @@ import secrets
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -235,6 +236,11 @@ def _why(error: Exception) -> str:
         return f"cannot be used: {os.strerror(int(found[1]))}"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be used: {error.strerror}"
+    if "InvalidCertificate" in text:
+        return (
+            "has a certificate that is not accepted; a company's own authority goes into "
+            f"SSL_CERT_FILE, and today is {datetime.now(UTC):%Y-%m-%d} on this machine"
+        )
     if "HTTP error" in text or "error sending request" in text:
         return "cannot be reached, or does not answer in time"
     return f"cannot be used: {type(error).__name__}"

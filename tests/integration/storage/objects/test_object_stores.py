@@ -5,6 +5,7 @@ when its service fails.
 import asyncio
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ from storage.objects.object_store import ObjectStore
 from storage.objects.store_address import Patience
 from storage.objects.store_opening import open_object_store
 from tests.support.object_stores import BUCKET, make_bucket, s3_service, variables
+from tests.support.tls_servers import make_certificate
 
 KINDS = ("bucket", "prefix", "folder")
 HASTY = Patience(
@@ -189,6 +191,21 @@ async def test_a_service_that_refuses_connections_is_waited_for(song: Path):
     with pytest.raises(StoreUnavailable) as second:
         await store.size("jobs/other/c")
     assert str(first.value) == str(second.value)  # repeated failures must not fill the log
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate")
+async def test_a_certificate_that_is_not_accepted_is_named_with_its_setting(tmp_path: Path):
+    certificate = make_certificate(tmp_path, "localhost")
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=certificate.server_context())
+    service = variables(f"https://localhost:{server.sockets[0].getsockname()[1]}")
+    store = open_object_store(f"s3://{BUCKET}", service, patience=HASTY)
+    with pytest.raises(StoreUnavailable, match=r"certificate .* not accepted; .* SSL_CERT_FILE"):
+        await store.probe()
+    server.close()
 
 
 async def test_a_silent_service_is_given_up(song: Path, tmp_path: Path):
