@@ -48,10 +48,13 @@ async def both(one: Coroutine[Any, Any, A], other: Coroutine[Any, Any, B]) -> tu
     return first, second
 
 
-async def supervised(work: Callable[[], Awaitable[None]], *, name: str) -> NoReturn:
+async def supervised(
+    work: Callable[[], Awaitable[None]], *, name: str, ends_with: tuple[type[Exception], ...] = ()
+) -> NoReturn:
     """Run a background task until cancelled, restarting it whenever it fails or ends.
 
-    Each failure is logged with its traceback, and the pauses between restarts grow.
+    Each failure is logged with its traceback, and the pauses between restarts grow. Errors in
+    `ends_with` are raised instead.
     """
     failures = 0
     while True:
@@ -59,6 +62,8 @@ async def supervised(work: Callable[[], Awaitable[None]], *, name: str) -> NoRet
         try:
             await work()
             log.error("%s ended unexpectedly", name)
+        except ends_with:
+            raise
         except Exception:
             log.exception("%s failed", name)
         failures = 1 if time.monotonic() - started > WELL_AFTER_S else failures + 1

@@ -8,10 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 from bot.cli.shutdown import exit_now
+from bot.concurrency import supervised
 from bot.config import Settings
 from bot.ops.server import HttpServer, ProcessState, ops_application
 from storage.database.opening import Address
-from storage.database.protocols import BotLock
+from storage.database.protocols import BotLock, TakenOver
 from storage.files.data_dir import DataDir
 from storage.files.ownership import DataUnusable
 from storage.groups.own_connections import lock_of
@@ -34,7 +35,10 @@ class Ownership:
 
     def __init__(self, lock: BotLock) -> None:
         self.lock = lock
-        self.lost = asyncio.create_task(lock.watch(), name="the lock of the database")
+        name = "the lock of the database"
+        self.lost = asyncio.create_task(
+            supervised(lock.watch, name=name, ends_with=(TakenOver,)), name=name
+        )
         """Ends with TakenOver when another process has become the bot."""
 
     async def unless_lost(self, work: Coroutine[Any, Any, T]) -> T:

@@ -107,3 +107,19 @@ async def test_work_of_an_owner_ends_with_the_task_that_waits_for_it(ownership: 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not work.is_running
+
+
+async def test_an_unexpected_error_of_the_lock_does_not_end_the_ownership(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bot.concurrency.backoff_s", lambda *_, **__: 0.0)
+    errors: list[Exception] = [ValueError("choir"), TakenOver("Another process is the bot.")]
+
+    class Failing(Lock):
+        async def watch(self) -> NoReturn:
+            raise errors.pop(0)
+
+    owned = Ownership(Failing())  # type: ignore[arg-type] # matches by shape
+    with pytest.raises(TakenOver):
+        await owned.lost
+    assert "the lock of the database failed" in caplog.text
