@@ -3,19 +3,21 @@
 import asyncio
 import logging
 import signal
-import stat
 import tempfile
 import wave
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from bot.audio.all_tasks import Answer, Task
-from bot.audio.analysis_task import AnalyseTask, Listened, Role, is_plausible
+from bot.audio.analysis_task import AnalyseTask, Listened, Role
+from bot.audio.answers import accepted, discard
 from bot.audio.click_track import ClickTrack
-from bot.audio.clip_task import MOST_CLIP_BYTES, Clipped, ClipTask
+from bot.audio.clip_task import Clipped, ClipTask
 from bot.audio.pack_tasks import (
     PackCodec,
     Packed,
@@ -24,19 +26,15 @@ from bot.audio.pack_tasks import (
     PeaksTask,
 )
 from bot.audio.rendition_tasks import Rendered, RenderedOutput, RenderTask, frames_of
-from bot.audio.spool import CHANNELS, FRAME_BYTES, SAMPLE_RATE
+from bot.audio.spool import CHANNELS, SAMPLE_RATE
 from bot.audio.tasks import (
-    MOST_COVER_BYTES,
     Combined,
     CombineTask,
     Decoded,
     DecodeTask,
-    DiskFull,
-    DoesNotFit,
     Drawn,
     Encoded,
     EncodeTask,
-    FileRejected,
     FitTask,
     Fitted,
     Level,
@@ -49,11 +47,10 @@ from bot.audio.tasks import (
     PictureTask,
     Refusal,
     Row,
-    TooLarge,
     part_of,
 )
 from bot.domain.analysis import Analysis
-from bot.domain.errors import CANNOT_START, AudioFailed, NoRoom, Reason, Rejected
+from bot.domain.errors import CANNOT_START, AudioFailed, ChildLost, NoRoom, Reason, Rejected
 from bot.domain.recipes import AudioFormat
 from bot.domain.renditions import UNCHANGED_PERCENT
 from bot.processes import ipc, spawn
@@ -78,6 +75,20 @@ _DIED_OF_THE_FILE = frozenset(
 """Exit statuses that a hostile file can cause by exceeding the CPU limit or crashing a decoder."""
 
 
+class Elsewhere(Protocol):
+    """Another machine that runs audio tasks, if it can and if that is worth the transfers."""
+
+    async def run(
+        self, task: Task, take: Callable[[Answer | Refusal], _A], *, is_busy: bool
+    ) -> _A | None:
+        """Return what `take` makes of the answer, with the outputs on this disk.
+
+        `is_busy` tells that the task would have to wait here. Raises the task's own refusal or
+        failure. Returns None with no output if the task was not run to its end, whatever the cause.
+        """
+        ...
+
+
 class AudioTools:
     """Runs audio tasks in children with hard limits.
 
@@ -90,9 +101,18 @@ class AudioTools:
     """
 
     def __init__(
-        self, *, decoding_at_once: int = 2, at_once: int = 3, server: Sequence[str] = _SERVER
+        self,
+        *,
+        decoding_at_once: int = 2,
+        at_once: int = 3,
+        server: Sequence[str] = _SERVER,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
-        """By default, a song's two stems can be encoded while its picture is drawn."""
+        """By default, a song's two stems can be encoded while its picture is drawn.
+
+        Tasks that `elsewhere` runs need no child here.
+        """
+        self._elsewhere = elsewhere
         self._server = ForkServer(server, environment=spawn.environment())
         self._decoding = asyncio.Semaphore(decoding_at_once)
         self._other_work = asyncio.Semaphore(at_once)
@@ -124,7 +144,7 @@ class AudioTools:
             task = DecodeTask(source=song, into=into, max_frames=frames)
             ended = await self._ended(task)
             try:
-                is_well = ended.status == 0 and _answer(Decoded, ended.output).frames == frames
+                is_well = ended.status == 0 and _answer(task, Decoded, ended).frames == frames
             except (Rejected, ipc.MalformedMessage) as exc:
                 raise AudioFailed(f"a known good sound cannot be decoded: {exc}") from exc
             if not is_well:
@@ -147,13 +167,7 @@ class AudioTools:
             max_frames=int(max_duration_s * SAMPLE_RATE),
             cover=None if cover is None else _absolute(cover),
         )
-        decoded = await self._run(task, Decoded)
-        if not 0 < decoded.frames == _frames_in(into) <= task.max_frames:
-            _discard([into])
-            raise AudioFailed(f"the child reports {decoded.frames} frames that do not exist")
-        if cover is not None and not 0 < _size_of(cover) <= MOST_COVER_BYTES:
-            _discard([cover])
-        return decoded
+        return await self._run(task, Decoded)
 
     async def combine(self, mixes: Sequence[Mix], *, frames: int | None = None) -> Combined:
         """Write every mix as a 16-bit FLAC master, all scaled by one factor if any would clip.
@@ -167,10 +181,7 @@ class AudioTools:
     async def measure(self, sums: Sequence[Sequence[Part]], *, frames: int) -> tuple[Level, ...]:
         """Measure the level of each of these sums of spools over `frames` frames."""
         task = MeasureTask(sums=tuple(map(_absolute_parts, sums)), frames=frames)
-        measured = await self._run(task, Measured)
-        if len(measured.levels) != len(sums):
-            raise AudioFailed("the child did not measure what was requested")
-        return measured.levels
+        return (await self._run(task, Measured)).levels
 
     async def passage(self, spools: Sequence[Path], *, frames: int) -> int:
         """Return the first frame of a passage of `frames` frames in which all these spools are
@@ -214,11 +225,7 @@ class AudioTools:
             key=tags.get("key"),
             bpm=tags.get("bpm"),
         )
-        encoded = await self._run(task, Encoded)
-        told = (encoded.path, encoded.format, encoded.size_bytes)
-        if told != (task.into, format, _size_of(into)):
-            raise AudioFailed("the child did not write the requested file")
-        return replace(encoded, path=into)
+        return replace(await self._run(task, Encoded), path=into)
 
     async def render(
         self,
@@ -243,10 +250,7 @@ class AudioTools:
             drums_apart=drums_apart,
             click=click,
         )
-        rendered = await self._run(task, Rendered)
-        if (rendered.frames, len(rendered.levels)) != (task.rendered_frames, len(files)):
-            raise AudioFailed("the child did not render what was requested")
-        return rendered
+        return await self._run(task, Rendered)
 
     async def clip(
         self, stem: Path, others: Sequence[Path], into: Path, *, beats: Sequence[int] = ()
@@ -262,14 +266,7 @@ class AudioTools:
             into=_absolute(into),
             beats=tuple(beats),
         )
-        clipped = await self._run(task, Clipped)
-        size_bytes = _size_of(into)
-        if (clipped.frames, clipped.size_bytes) != (task.frames, size_bytes) or not (
-            0 < size_bytes <= MOST_CLIP_BYTES
-        ):
-            _discard([into])
-            raise AudioFailed("the child did not write the requested clip")
-        return clipped
+        return await self._run(task, Clipped)
 
     async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
         """Draw the masters' waveforms as PNG, one labelled row each."""
@@ -280,10 +277,7 @@ class AudioTools:
     async def peaks(self, stems: Sequence[Path], *, slices: int) -> tuple[str, ...]:
         """Return each master's peaks as `Peaks` describes them."""
         task = PeaksTask(stems=tuple(map(_absolute, stems)), slices=slices)
-        told = (await self._run(task, Peaks)).stems
-        if len(told) != len(stems):
-            raise AudioFailed("the child did not measure what was requested")
-        return told
+        return (await self._run(task, Peaks)).stems
 
     async def pack(
         self, stems: Sequence[Path], into: Path, *, codec: PackCodec, frames: int
@@ -305,28 +299,56 @@ class AudioTools:
         all other work, which therefore never waits for an analysis.
         """
         parts = tuple(Listened(master=_absolute(stem), role=role) for stem, role in stems)
-        analysis = await self._run(AnalyseTask(parts=parts), Analysis)
-        seconds = max(frames_of(stem) for stem, _ in stems) / SAMPLE_RATE
-        if not is_plausible(analysis, seconds=seconds):
-            raise AudioFailed("the child reported an analysis that no song can have")
-        return analysis
+        return await self._run(AnalyseTask(parts=parts), Analysis)
+
+    async def perform(self, task: Task) -> Answer | Refusal:
+        """Run the task of another process in a child, and return its answer unchecked.
+
+        It waits for no place. Raises Rejected for a file that crashes the decoder, ChildLost,
+        another AudioFailed, and NoRoom.
+        """
+        with self._tidied(task):
+            ended = await self._ended(task)
+            await self._require_success(task, ended.status)
+            answer: Answer | Refusal = ipc.decode(ended.output, Answer | Refusal)
+            return answer
 
     async def _run(self, task: Task, kind: type[_A]) -> _A:
-        # An untrusted file may keep a decoder busy for minutes, so decoding has its own limit.
-        async with self._place(task):
-            try:
+        place = self._place(task)
+        if not _keeps_its_place(task):
+            found = await self._run_elsewhere(task, kind, is_busy=place.locked())
+            if found is not None:
+                return found
+        async with place:
+            if _keeps_its_place(task):
+                found = await self._run_elsewhere(task, kind, is_busy=False)
+                if found is not None:
+                    return found
+            with self._tidied(task):
                 ended = await self._ended(task)
                 await self._require_success(task, ended.status)
-                return _answer(kind, ended.output)
-            except ipc.MalformedMessage as exc:
-                raise AudioFailed(f"a message of {_name(task)} is malformed: {exc}") from exc
-            finally:
-                # Only incomplete outputs are left, since a child moves complete ones into place.
-                _discard(map(part_of, task.outputs))
+                return _answer(task, kind, ended)
+
+    async def _run_elsewhere(self, task: Task, kind: type[_A], *, is_busy: bool) -> _A | None:
+        if self._elsewhere is None:
+            return None
+        return await self._elsewhere.run(task, partial(accepted, task, kind), is_busy=is_busy)
+
+    @contextmanager
+    def _tidied(self, task: Task) -> Iterator[None]:
+        """Raise AudioFailed for a malformed message, and leave no incomplete outputs."""
+        try:
+            yield
+        except ipc.MalformedMessage as exc:
+            raise AudioFailed(f"a message of {_name(task)} is malformed: {exc}") from exc
+        finally:
+            # Only incomplete outputs are left, since a child moves complete ones into place.
+            discard(map(part_of, task.outputs))
 
     def _place(self, task: Task) -> asyncio.Semaphore:
         match task:
             case DecodeTask():
+                # An untrusted file may keep a decoder busy for minutes.
                 return self._decoding
             case PackTask():
                 return self._packing
@@ -343,17 +365,17 @@ class AudioTools:
     async def _ended(self, task: Task) -> Outcome:
         """Run the task in a child and return how it ended.
 
-        Raises AudioFailed or NoRoom if it could not be run to its end.
+        Raises ChildLost or NoRoom if it could not be run to its end.
         """
         name, wall_s = _name(task), task.budget.wall_s
         try:
             ended = await self._server.run(ipc.encode(task).decode(), wall_s=wall_s)
         except TimeoutError as exc:
-            raise AudioFailed(f"{name} took over {wall_s:.0f} s") from exc
+            raise ChildLost(f"{name} took over {wall_s:.0f} s") from exc
         except ServerDied as exc:
-            raise AudioFailed(f"{name} got no child: {exc}") from exc
+            raise ChildLost(f"{name} got no child: {exc}") from exc
         except OSError as exc:
-            kind_of_failure = NoRoom if exc.errno in CANNOT_START else AudioFailed
+            kind_of_failure = NoRoom if exc.errno in CANNOT_START else ChildLost
             raise kind_of_failure(f"{name} could not be started: {exc}") from exc
         if ended.errors:
             log.warning("%s: its child wrote: %s", name, ended.errors.strip())
@@ -369,22 +391,23 @@ class AudioTools:
             if status != -signal.SIGXCPU:
                 await self.check()
             raise Rejected(Reason.BROKEN_FILE)
+        if status == -signal.SIGKILL:  # by the system, when memory ran out
+            raise ChildLost(f"{_name(task)} was killed")
         if status != 0:
             raise AudioFailed(f"{_name(task)} ended with status {status}")
 
 
-def _answer(kind: type[_A], line: bytes) -> _A:
+def _answer(task: Task, kind: type[_A], ended: Outcome) -> _A:
     """Return a child's answer; raises the refusal that it wrote instead, or MalformedMessage."""
-    answer: _A | Refusal = ipc.decode(line, kind | Refusal)
-    match answer:
-        case FileRejected(reason=reason):
-            raise Rejected(reason)
-        case TooLarge(needed_bytes=needed, max_bytes=most):
-            raise DoesNotFit(needed_bytes=needed, max_bytes=most)
-        case DiskFull(detail=detail):
-            raise NoRoom(detail)
-        case _:
-            return answer
+    return accepted(task, kind, ipc.decode(ended.output, kind | Refusal))
+
+
+def _keeps_its_place(task: Task) -> bool:
+    """Whether a task has its place here also while it runs elsewhere.
+
+    Renditions are free, so they wait for each other, and leave the places elsewhere to songs.
+    """
+    return isinstance(task, RenderTask)
 
 
 def _name(task: Task) -> str:
@@ -418,22 +441,3 @@ def _write_own_sound(path: Path) -> int:
         file.setframerate(SAMPLE_RATE)
         file.writeframes(wave_form)
     return len(wave_form) // (2 * CHANNELS)
-
-
-def _discard(paths: Iterable[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
-
-
-def _frames_in(spool: Path) -> float:
-    """Return a spool's length in frames; not a whole number if the last frame is incomplete."""
-    return _size_of(spool) / FRAME_BYTES
-
-
-def _size_of(path: Path) -> int:
-    """Return the size of a regular file, or 0 if there is none or it is a link."""
-    try:
-        status = path.lstat()
-    except FileNotFoundError:
-        return 0
-    return status.st_size if stat.S_ISREG(status.st_mode) else 0

@@ -14,6 +14,7 @@ SplitError
 ├── InvalidObjectStore      the address of the object store is misspelt
 ├── NoRoom                  the disk is full, or no process can be started: try again later
 ├── AudioFailed             an audio child died or ran out of time, through no fault of the file
+│   └── ChildLost           the child was not started, or not run to its end
 ├── DoesNotFit              no encoding is small enough (audio/tasks.py)
 ├── EngineFailed            the separation worker died or gave up
 │   └── EngineStarved       memory ran out (engine/worker_host.py)
@@ -191,6 +192,10 @@ class NoRoom(SplitError):
 
 class AudioFailed(SplitError):
     """An audio child process died or was stopped at its time limit."""
+
+
+class ChildLost(AudioFailed):
+    """An audio child could not be started, was killed, or took too long."""
 
 
 class EngineFailed(SplitError):

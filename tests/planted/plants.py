@@ -296,10 +296,10 @@ PLANTS = (
     ),
     Plant(
         name="the child's word for the length is billed",
-        file="bot/audio/tools.py",
-        old="if not 0 < decoded.frames == _frames_in(into) <= task.max_frames:",
+        file="bot/audio/answers.py",
+        old="if not 0 < decoded.frames == _frames_in(task.into) <= task.max_frames:",
         new="if decoded.frames < 0:",
-        tests=("tests/integration/audio/test_tools.py",),
+        tests=("tests/unit/audio/test_answers.py", "tests/integration/audio/test_tools.py"),
     ),
     Plant(
         name="any number of files of one user at once",

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.audio.all_tasks import Answer, Task
+from bot.audio.answers import accepted
 from bot.audio.child import __main__ as child
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import Encoded
@@ -44,8 +45,7 @@ class AudioHere(AudioTools):
         except asyncio.CancelledError:
             await asyncio.wait([work])
             raise
-        assert isinstance(answer, kind)
-        return answer
+        return accepted(task, kind, answer)
 
 
 def tones(*notes_hz: float, level: float = 0.1, pan: float = 0.5, seconds: float = 2.5) -> Sound:

@@ -31,7 +31,7 @@ from bot.audio.tasks import (
     part_of,
 )
 from bot.audio.tools import AudioTools
-from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
+from bot.domain.errors import AudioFailed, ChildLost, NoRoom, Reason, Rejected
 from bot.domain.recipes import AudioFormat
 from bot.processes import ipc, landlock, spawn
 from tests.support import audio_files
@@ -214,6 +214,12 @@ async def test_a_machine_on_which_every_decoder_crashes_does_not_blame_the_file(
 ):
     tools = program(f"os.kill(os.getpid(), signal.{death})")
     with pytest.raises(AudioFailed, match="known good sound"):
+        await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=9)
+
+
+async def test_a_child_that_the_system_kills_is_no_verdict_on_its_task(tmp_path, program):
+    tools = program("os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(ChildLost, match="was killed"):
         await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=9)
 
 
