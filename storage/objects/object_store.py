@@ -55,6 +55,13 @@ class ObjectStore(Protocol):
         """
         ...
 
+    async def copy(self, key: str, to: str) -> None:
+        """Store an object under another key too, without a transfer through this machine.
+
+        Raises ObjectMissing if there is no such object.
+        """
+        ...
+
     async def get(self, key: str, into: Path) -> None:
         """Write an object to a file, which appears when it is complete.
 

@@ -107,6 +107,15 @@ class ObstoreStore(ObjectStore):
                 f"the object store {self._name} stored only part of a file"
             )
 
+    async def copy(self, key: str, to: str) -> None:
+        """Have the store copy an object."""
+        try:
+            with self.translated():
+                await obstore.copy_async(self.open(), key, to)
+        except ObjectMissing:
+            await self.check()
+            raise
+
     async def get(self, key: str, into: Path) -> None:
         """Fetch an object in parts, so that each request is short even over a slow connection."""
         about = await self._known(key)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -230,6 +230,18 @@ class SharedJobFiles(JobFiles):
         if not freed:
             self._full_at = time.monotonic()
         return freed > 0
+
+    async def put_copy(self, path: Path, key: str) -> None:
+        """Put a file of a job under another key, by a copy within the store if it is there."""
+        if path.is_relative_to(self._root):
+            own, size_bytes = self._key(path), (await asyncio.to_thread(path.stat)).st_size
+            # A shared folder on a file system without hard links makes no copies.
+            with suppress(ObjectMissing, StoreUnavailable):
+                if await self._store.size(own) == size_bytes:
+                    await self._store.copy(own, key)
+                    return
+        async with self._transfers:
+            await self._store.put(path, key)
 
     async def _drop_if_stored(self, job_id: JobId) -> int:
         """Drop a job's copies if all of them are in the store; return their size in bytes."""

@@ -102,6 +102,10 @@ class LeavingStore(ObjectStore):
         self._note("put")
         await self._store.put(path, key)
 
+    async def copy(self, key: str, to: str) -> None:
+        self._note("copy")
+        await self._store.copy(key, to)
+
     async def get(self, key: str, into: Path) -> None:
         self._note("get")
         await self._store.get(key, into)

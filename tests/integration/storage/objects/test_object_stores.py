@@ -105,6 +105,18 @@ async def test_an_object_is_replaced(store: ObjectStore, song: Path, tmp_path: P
     assert (tmp_path / "back").read_bytes() == b"other"
 
 
+async def test_an_object_is_copied(store: ObjectStore, song: Path, tmp_path: Path):
+    await store.put(song, "jobs/a/song")
+    for _ in range(2):
+        await store.copy("jobs/a/song", "jobs/b/again")
+    await store.remove("jobs/a/song")
+    await store.get("jobs/b/again", tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == song.read_bytes()
+    with pytest.raises(ObjectMissing):
+        await store.copy("jobs/a/song", "jobs/c/song")
+    assert await store.size("jobs/c/song") is None
+
+
 async def test_a_missing_object_is_missing(store: ObjectStore, tmp_path: Path):
     with pytest.raises(ObjectMissing):
         await store.get("jobs/k7f2q/input", tmp_path / "back")

@@ -272,3 +272,36 @@ async def test_only_complete_copies_are_dropped(files: SharedJobFiles, root: Pat
     await kept(files, JobId("done"))
     assert await files.make_room(10**9, in_use=())
     assert {path.name for path in root.iterdir()} == {"used", "atwork", "alone"}
+
+
+async def test_a_copy_is_made_within_the_store_if_it_has_the_file(
+    files: SharedJobFiles, store: LeavingStore, share: Path
+):
+    master = (await kept(files)).master(Stem.VOCALS)
+    store.calls.clear()
+    await files.put_copy(master, "audio/a/in-0")
+    assert store.calls == ["size", "copy"]
+    assert (share / "audio/a/in-0").read_bytes() == master.read_bytes()
+
+
+async def test_a_file_that_the_store_has_otherwise_or_not_at_all_is_put(
+    files: SharedJobFiles, store: LeavingStore, share: Path, tmp_path: Path
+):
+    master = (await kept(files)).master(Stem.VOCALS)
+    master.write_bytes(b"longer" * 1000)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"of no job")
+    for number, path in enumerate((master, elsewhere)):
+        await files.put_copy(path, f"audio/a/in-{number}")
+        assert (share / f"audio/a/in-{number}").read_bytes() == path.read_bytes()
+
+
+async def test_a_file_is_put_where_the_store_makes_no_copies(
+    files: SharedJobFiles, store: LeavingStore, share: Path
+):
+    master = (await kept(files)).master(Stem.VOCALS)
+    store.calls.clear()
+    store.away_at = {1}
+    await files.put_copy(master, "audio/a/in-0")
+    assert store.calls == ["size", "copy", "put"]
+    assert (share / "audio/a/in-0").exists()
