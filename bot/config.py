@@ -161,7 +161,9 @@ class Settings(_DeclaredSettings):
     separate_on: Annotated[Literal["here", "workers", "both"], Lower] = Field(
         "here", description="here, workers or both"
     )
-    worker_tasks: WorkerTasks = Field(frozenset({"separate"}), description="separate")
+    worker_tasks: WorkerTasks = Field(
+        frozenset({"separate"}), description="separate, audio, or both with a comma between"
+    )
 
     providers: Providers = Field(
         (*BUILT_IN, "studio", "workers", "local"),

@@ -138,7 +138,7 @@ Providers = Annotated[Names, AfterValidator(_providers)]
 Ids = Annotated[frozenset[int], BeforeValidator(_ids), BeforeValidator(_listed)]
 Hosts = Annotated[frozenset[str], BeforeValidator(_listed), AfterValidator(_hosts)]
 WorkerTasks = Annotated[
-    frozenset[Literal["separate"]], BeforeValidator(_listed), Field(min_length=1)
+    frozenset[Literal["separate", "audio"]], BeforeValidator(_listed), Field(min_length=1)
 ]
 Shards = Annotated[ShardGroup | None, BeforeValidator(_shards)]
 ListenAddress = Annotated[Address | None, BeforeValidator(_address)]

@@ -57,7 +57,7 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "run": Command("run the bot (the default)", run.run),
     "worker": Command(
-        "separate songs for bots on other machines, without Discord", worker_role.worker
+        "separate songs, or run audio tasks, for bots on other machines", worker_role.worker
     ),
     "doctor": Command("check settings, model, disk, libraries and Discord", doctor.doctor),
     "providers": Command(

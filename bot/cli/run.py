@@ -22,6 +22,7 @@ from bot.cli.app import Dependencies, Services, compose
 from bot.cli.commands.models import model_problem
 from bot.cli.discord_session import DiscordSession
 from bot.cli.group_ownership import Ownership, become_the_bot
+from bot.cli.opening.audio_link import AudioLink, link_audio
 from bot.cli.opening.embedded_opening import open_embedded
 from bot.cli.opening.object_stores import open_objects
 from bot.cli.opening.outbound import build_transport, discord_proxy, discord_tls
@@ -110,6 +111,7 @@ class OpenResources:
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Providers named in the settings that cannot be used, and why."""
     worker_link: WorkerLink | None = None
+    audio_link: AudioLink | None = None
     ownership: Ownership | None = None
     """The lock of a PostgreSQL database or shard group; None for a file."""
 
@@ -173,8 +175,6 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
         downloads=downloads,
         clock=clock,
     )
-    audio = AudioTools()
-    stack.push_async_callback(audio.aclose)
     for provider in provider_set.providers:
         stack.push_async_callback(provider.aclose)
     providers = {each.capabilities.name: each for each in provider_set.providers}
@@ -186,6 +186,11 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
     store = await _opened_store(settings, data, clock, address, objects, ownership)
     stack.push_async_callback(store.db.close)
     worker_link = await _linked_workers(settings, store.db, ownership)
+    audio_link = link_audio(settings, store)
+    if audio_link is not None:
+        stack.push_async_callback(audio_link.sender.aclose)
+    audio = AudioTools(elsewhere=None if audio_link is None else audio_link.sender)
+    stack.push_async_callback(audio.aclose)
     return OpenResources(
         store=store,
         providers=in_order(settings.usable_providers, providers, worker_link),
@@ -195,6 +200,7 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
         listener=embedded,
         left_out=left_out,
         worker_link=worker_link,
+        audio_link=audio_link,
         ownership=ownership,
     )
 
@@ -431,6 +437,7 @@ async def _put_together(
         languages=languages,
         clock=clock,
         worker_link=parts.worker_link,
+        audio_link=parts.audio_link,
         state=state,
     )
 
@@ -459,6 +466,7 @@ class _Bot:
     languages: Languages
     clock: Clock
     worker_link: WorkerLink | None
+    audio_link: AudioLink | None
     state: Callable[[], ProcessState]
 
     async def live(self, settings: Settings) -> None:
@@ -485,6 +493,8 @@ class _Bot:
                 self._follow_other_bots(stack, settings)
             if self.worker_link is not None:
                 self._follow_workers(stack, self.worker_link)
+            if (audio := self.audio_link) is not None:
+                self._in_background(stack, audio.sweeper.run, name="sweep of audio tasks")
             await self.session.stay_connected()
 
     def _follow_other_bots(self, stack: AsyncExitStack, settings: Settings) -> None:
@@ -602,4 +612,5 @@ class _Bot:
                 (name, device.kind, device.name)
                 for name, device in devices_of(self.providers).items()
             ],
+            sent_audio=None if self.audio_link is None else self.audio_link.sender.ended,
         )

@@ -1,38 +1,48 @@
-"""`worker`: separates songs for bots on other machines, until a signal stops it."""
+"""`worker`: works for bots on other machines, until a signal stops it."""
 
 import asyncio
-import importlib.metadata
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from bot import log as logging_setup
+from bot.audio.tools import AudioTools
 from bot.cli.commands.models import model_problem
+from bot.cli.opening.audio_link import AUDIO, SEPARATE, audio_slots, our_version
 from bot.cli.opening.embedded_opening import open_embedded
 from bot.cli.opening.object_stores import open_objects
 from bot.cli.opening.stores import database_address
 from bot.cli.opening.studio_opening import open_studio
 from bot.cli.shutdown import ShutdownStack, StopBudget, stop_on_signals
-from bot.concurrency import supervised
+from bot.concurrency import gather_or_raise, supervised
 from bot.config import Settings, SettingsError
+from bot.domain.errors import AudioFailed
+from bot.domain.job import JobId
 from bot.ops.metrics import render_work
 from bot.ops.server import HttpServer, ProcessState, ops_application
 from bot.processes.confinement import hide_memory
 from bot.providers.interface import Provider
+from bot.workers.counts import WorkCounts
 from bot.workers.failure_streak import FailureStreak
-from bot.workers.presence import Presence, describe, slots_of
+from bot.workers.presence import Presence, describe
 from bot.workers.scratch import scratch_folder
 from bot.workers.separator import Separator
 from bot.workers.usable_models import UsableModels
 from storage.database.opening import PostgresUrl, open_migrated
+from storage.database.protocols import Database
 from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
 from storage.objects.object_store import ObjectStore
-from storage.work_queue.living_workers import LivingWorkers
-from storage.work_queue.separations import Separations
+from storage.work_queue.living_workers import LivingWorkers, WorkerRow
+from storage.work_queue.separations import TASK, SeparationKey, Separations, queue_of
+
+if TYPE_CHECKING:
+    from bot.workers.audio.audio_performer import AudioPerformer
 
 log = logging.getLogger(__name__)
 
@@ -130,10 +140,11 @@ async def _opened(
     stack: AsyncExitStack,
 ) -> "_Worker":
     """Wait for the database and the store, and put the worker together."""
-    providers = await build(settings)
+    providers = await build(settings) if SEPARATE in settings.worker_tasks else ()
     for provider in providers:
         stack.push_async_callback(provider.aclose)
-    me = describe(providers, version=_version())
+    audio = await _audio_tools(stack) if AUDIO in settings.worker_tasks else None
+    me = describe(providers, version=our_version(), audio_slots=audio_slots(settings))
     home = DataDir(settings.data_dir).root / "worker"
     scratch = stack.enter_context(scratch_folder(home, me.id))
     db = await retry_write(lambda: open_migrated(places.address), what="the start")
@@ -149,13 +160,17 @@ async def _opened(
         worker=me.id,
         streak=streak,
     )
-    presence = Presence(workers=LivingWorkers(db=db), worker=me)
+    performer = None
+    if audio is not None:
+        performer = _performer(db, places, audio, scratch, me)
+        await retry_write(performer.require_rights, what="the start")
     opened = _Worker(
         url=places.address.secret,
-        providers=providers,
-        separator=separator,
+        me=me,
+        separator=separator if providers else None,
         streak=streak,
-        presence=presence,
+        performer=performer,
+        presence=Presence(workers=LivingWorkers(db=db), worker=me),
         stopping=stopping,
     )
     if settings.ops_address is not None:
@@ -168,9 +183,38 @@ async def _opened(
             settings.ops_address.host, settings.ops_address.port, setting="STEMCORD_OPS_ADDRESS"
         )
         stack.push_async_callback(ops.stop)
-    await presence.arrive()
+    await opened.presence.arrive()
     log.info("worker %s is ready", me.id)
     return opened
+
+
+async def _audio_tools(stack: AsyncExitStack) -> AudioTools:
+    """Return the tools, once they have decoded a known good sound. Raises SettingsError."""
+    audio = AudioTools()
+    stack.push_async_callback(audio.aclose)
+    try:
+        await audio.check()
+    except AudioFailed as exc:
+        raise SettingsError(
+            f"STEMCORD_WORKER_TASKS: expected separate, because this machine decodes nothing: {exc}"
+        ) from exc
+    return audio
+
+
+def _performer(
+    db: Database, places: Places, audio: AudioTools, scratch: Path, me: WorkerRow
+) -> "AudioPerformer":
+    # Imported here because the command line imports this module for every command.
+    from bot.workers.audio.audio_performer import AudioPerformer
+    from storage.work_queue.audio_tasks import AudioTasks
+
+    return AudioPerformer(
+        tasks=AudioTasks(db=db, version=me.version),
+        objects=places.objects,
+        audio=audio,
+        scratch=scratch,
+        worker=me.id,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,63 +222,103 @@ class _Worker:
     """A worker whose database and object store are available."""
 
     url: str
-    providers: Sequence[Provider]
-    separator: Separator
+    me: WorkerRow
+    separator: Separator | None
     streak: FailureStreak
+    performer: "AudioPerformer | None"
     presence: Presence
     stopping: asyncio.Event
 
     async def work(self) -> None:
-        """Take songs until told to stop; return when the last one is finished."""
+        """Take songs and tasks until told to stop; return when the last one is finished."""
+        keeping = asyncio.create_task(supervised(self.presence.keep, name="presence"))
+        queues: list[Coroutine[Any, Any, None]] = []
+        if self.separator is not None:
+            queues.append(self._separate(self.separator))
+        if self.performer is not None:
+            queues.append(self._perform(self.performer))
+        try:
+            await gather_or_raise(queues)
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _separate(self, separator: Separator) -> None:
         from bot.workers.task_queue import TaskQueue  # needs the cluster's packages
 
-        declared = [each.capabilities for each in self.providers]
+        async def separate(job_id: str, number: int) -> None:
+            await separator.separate(SeparationKey(job_id=JobId(job_id), number=number))
+
         queue = TaskQueue(
             self.url,
-            models=[model.name for each in declared for model in each.models],
-            slots=slots_of(self.providers),
-            handler=self.separator.separate,
+            task=TASK,
+            queues=[queue_of(model.name) for model in separator.models],
+            slots=self.me.slots,
+            handler=separate,
         )
-
         usable = UsableModels(
-            separator=self.separator, presence=self.presence, take_only=queue.take_only
+            separator=separator,
+            presence=self.presence,
+            take_only=lambda models: queue.take_only(map(queue_of, models)),
         )
-        self.separator.on_failure(usable.after_failure)
-        tasks = [
-            asyncio.create_task(supervised(self.presence.keep, name="presence")),
+        separator.on_failure(usable.after_failure)
+        following = [
             asyncio.create_task(supervised(self.streak.follow, name="failures in a row")),
             asyncio.create_task(supervised(usable.follow, name="usable models")),
         ]
         try:
             await queue.serve(self.stopping)
         finally:
-            for task in tasks:
+            for task in following:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*following, return_exceptions=True)
+
+    async def _perform(self, performer: "AudioPerformer") -> None:
+        from bot.workers.task_queue import TaskQueue
+        from storage.work_queue.audio_tasks import AUDIO_TASK, audio_queue
+
+        queue = TaskQueue(
+            self.url,
+            task=AUDIO_TASK,
+            queues=[audio_queue(self.me.version)],
+            slots=self.me.audio_slots,
+            handler=performer.perform,
+        )
+        await queue.serve(self.stopping)
 
     async def drain(self, working: asyncio.Task[None], budget: StopBudget) -> None:
-        """Let songs under way finish, and hand back those that do not finish in time."""
-        log.info("stopping; %d songs are under way", self.separator.counts.under_way)
+        """Let work under way finish, and hand back what does not finish in time."""
+        songs, tasks = self._songs.under_way, self._tasks.under_way
+        log.info("stopping; %d songs and %d audio tasks are under way", songs, tasks)
         await self.presence.leave()
         await asyncio.wait({working}, timeout=budget.for_steps_s)
-        self.separator.hand_back()
+        if self.separator is not None:
+            self.separator.hand_back()
+        if self.performer is not None:
+            self.performer.hand_back()
         await working
 
     async def check(self) -> dict[str, bool]:
         """Return whether the database accepts this worker's row, and whether any model works."""
-        is_usable = len(self.separator.troubles()) < len(self.separator.models)
-        return {"store": self.presence.is_recorded, "models": is_usable}
+        found = {"store": self.presence.is_recorded}
+        if self.separator is not None:
+            found["models"] = len(self.separator.troubles()) < len(self.separator.models)
+        return found
 
     async def scrape(self) -> bytes:
         """Return the metrics."""
-        return render_work(self.separator.counts, is_paused=self.streak.is_paused)
+        return render_work(
+            separations=self._songs, audio=self._tasks, is_paused=self.streak.is_paused
+        )
 
     def state(self) -> ProcessState:
-        """Return whether songs are still taken."""
+        """Return whether work is still taken."""
         return ProcessState.DRAINING if self.stopping.is_set() else ProcessState.SERVING
 
+    @property
+    def _songs(self) -> WorkCounts:
+        return WorkCounts() if self.separator is None else self.separator.counts
 
-def _version() -> str:
-    with suppress(importlib.metadata.PackageNotFoundError):
-        return importlib.metadata.version("stemcord")
-    return "unknown"
+    @property
+    def _tasks(self) -> WorkCounts:
+        return WorkCounts() if self.performer is None else self.performer.counts

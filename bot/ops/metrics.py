@@ -48,21 +48,29 @@ class SharedScrape:
             return self._made[1]
 
 
-def render_work(counts: WorkCounts, *, is_paused: bool) -> bytes:
+def render_work(*, separations: WorkCounts, audio: WorkCounts, is_paused: bool) -> bytes:
     """Return the scrape of a worker, counted since its start."""
     registry = CollectorRegistry()
-    counter = Counter(
-        "stemcord_worker_separations",
-        "Separations that this worker has ended.",
-        ("outcome",),
-        registry=registry,
-    )
-    for outcome, count in counts.ended.items():
-        counter.labels(outcome).inc(count)
-    gauge = Gauge(
-        "stemcord_worker_running", "Separations under way in this worker.", registry=registry
-    )
-    gauge.set(counts.under_way)
+    for name, what, counts in (
+        ("separations", "Separations", separations),
+        ("audio_tasks", "Audio tasks", audio),
+    ):
+        counter = Counter(
+            f"stemcord_worker_{name}",
+            f"{what} that this worker has ended.",
+            ("outcome",),
+            registry=registry,
+        )
+        for outcome, count in counts.ended.items():
+            counter.labels(outcome).inc(count)
+    for name, what, counts in (
+        ("running", "Separations", separations),
+        ("running_audio_tasks", "Audio tasks", audio),
+    ):
+        gauge = Gauge(
+            f"stemcord_worker_{name}", f"{what} under way in this worker.", registry=registry
+        )
+        gauge.set(counts.under_way)
     paused = Gauge(
         "stemcord_worker_paused",
         "Whether this worker takes no songs, because several in a row failed on it.",
@@ -88,10 +96,12 @@ def render(
     queue: Counts,
     unreadable: int = 0,
     devices: Iterable[tuple[str, str, str]] = (),
+    sent_audio: Mapping[str, int] | None = None,
 ) -> bytes:
     """Return a scrape: jobs by state, attempts by provider and state, and the queues.
 
     `devices` are providers on this machine, each with the kind and the name of what it runs on.
+    `sent_audio` are audio tasks sent to workers, by outcome.
     """
     attempts: Counts = {
         (provider, state): count
@@ -127,6 +137,12 @@ def render(
                     "What the providers of this machine run on.",
                     ("provider", "device", "name"),
                     dict.fromkeys(devices, 1),
+                ),
+                _family(
+                    "stemcord_sent_audio_tasks",
+                    "Audio tasks sent to workers since the start, by outcome.",
+                    ("outcome",),
+                    {(outcome,): count for outcome, count in (sent_audio or {}).items()},
                 ),
             )
         )

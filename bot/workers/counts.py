@@ -7,17 +7,18 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How this worker's part of a separation ended."""
+    """How this worker's part of a separation, or of an audio task, ended."""
 
     DONE = "done"
     DROPPED = "dropped"
-    """Another worker was faster, or the separation was cancelled."""
+    """Another worker or the bot was faster, or it was cancelled."""
     FAILED = "failed"
+    """Audio tasks that are refused for their file count as done."""
     HANDED_BACK = "handed_back"
 
 
 class WorkCounts:
-    """Counts separations."""
+    """Counts separations or audio tasks."""
 
     def __init__(self) -> None:
         self._ended: Counter[Outcome] = Counter()
@@ -25,7 +26,7 @@ class WorkCounts:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Count a separation as under way inside the block."""
+        """Count one as under way inside the block."""
         self.under_way += 1
         try:
             yield
@@ -33,10 +34,10 @@ class WorkCounts:
             self.under_way -= 1
 
     def add(self, outcome: Outcome) -> None:
-        """Count a separation that has ended."""
+        """Count one that has ended."""
         self._ended[outcome] += 1
 
     @property
     def ended(self) -> Mapping[Outcome, int]:
-        """The number of separations by outcome, including zeros."""
+        """How many have ended, by outcome, including zeros."""
         return {outcome: self._ended[outcome] for outcome in Outcome}

@@ -1,4 +1,4 @@
-"""Tells the bots that a worker is alive, and what it can separate."""
+"""Tells the bots that a worker is alive, and what it can do."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _STALE_AFTER_S: Final = 3 * SEEN_EVERY_S
 
 
-def describe(providers: Sequence[Provider], *, version: str) -> WorkerRow:
+def describe(providers: Sequence[Provider], *, version: str, audio_slots: int = 0) -> WorkerRow:
     """Return the row of a worker with these providers, under a new id."""
     declared = [each.capabilities for each in providers]
     return WorkerRow(
@@ -31,7 +31,8 @@ def describe(providers: Sequence[Provider], *, version: str) -> WorkerRow:
         version=version,
         models=encode_models(model for each in declared for model in each.models),
         slots=slots_of(providers),
-        device=", ".join(sorted({_device_of(each) for each in providers})),
+        audio_slots=audio_slots,
+        device=", ".join(sorted({_device_of(each) for each in providers})) or "cpu",
     )
 
 
@@ -40,7 +41,7 @@ def slots_of(providers: Sequence[Provider]) -> int:
 
     They share a machine, so a second provider adds models but no capacity.
     """
-    return max(each.capabilities.concurrency for each in providers)
+    return max((each.capabilities.concurrency for each in providers), default=0)
 
 
 def _device_of(provider: Provider) -> str:
@@ -100,7 +101,7 @@ class Presence:
     async def leave(self) -> None:
         """Say that this worker takes no more songs."""
         self._slots = 0
-        self._worker = replace(self._worker, slots=0)
+        self._worker = replace(self._worker, slots=0, audio_slots=0)
         await self._renew()
 
     async def _renew(self) -> None:

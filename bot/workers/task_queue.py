@@ -7,7 +7,7 @@ every task has its own.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -15,9 +15,7 @@ import psycopg
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 
-from bot.domain.job import JobId
 from storage.database import postgres_sessions as sessions
-from storage.work_queue.separations import TASK, SeparationKey, queue_of
 
 log = logging.getLogger(__name__)
 
@@ -34,26 +32,29 @@ _YEARLY: Final = "0 0 1 1 *"
 _CONNECTIONS: Final = 2
 """The maximum number of connections for tasks and heartbeats, besides one that listens."""
 
-Handler = Callable[[SeparationKey], Awaitable[None]]
+Handler = Callable[..., Awaitable[None]]
+"""Runs a task, whose arguments it gets as keywords."""
 
 
 class TaskQueue:
-    """The tasks of some models."""
+    """The tasks of one name in some queues."""
 
-    def __init__(self, url: str, *, models: Sequence[str], slots: int, handler: Handler) -> None:
+    def __init__(
+        self, url: str, *, task: str, queues: Iterable[str], slots: int, handler: Handler
+    ) -> None:
         """Prepare to call `handler` for each task, with at most `slots` calls at a time."""
-        self._queues = [queue_of(model) for model in models]
+        self._queues = list(queues)
         self._slots = slots
         self._handler = handler
         self._app = App(connector=_connector(url))
-        self._app.task(name=TASK, pass_context=True)(self._run)
+        self._app.task(name=task, pass_context=True)(self._run)
         nothing = self._app.task(name="nothing", queue="nothing")(_do_nothing)
         self._app.periodic(cron=_YEARLY)(nothing)
 
-    def take_only(self, models: Iterable[str]) -> None:
-        """From now on, take tasks for these models only."""
+    def take_only(self, queues: Iterable[str]) -> None:
+        """From now on, take tasks from these queues only."""
         # In place: Procrastinate's worker reads this very list each time that it looks for a task.
-        self._queues[:] = map(queue_of, models)
+        self._queues[:] = queues
 
     async def serve(self, stopping: asyncio.Event) -> None:
         """Run tasks until `stopping` is set and the last one has ended, through any outage."""
@@ -92,9 +93,9 @@ class TaskQueue:
             install_signal_handlers=False,
         )
 
-    async def _run(self, context: JobContext, job_id: str, number: int) -> None:
+    async def _run(self, context: JobContext, /, **arguments: Any) -> None:
         async with self._beating(context):
-            await self._handler(SeparationKey(job_id=JobId(job_id), number=number))
+            await self._handler(**arguments)
 
     @asynccontextmanager
     async def _beating(self, context: JobContext) -> AsyncIterator[None]:

@@ -110,6 +110,7 @@ def worker(name: str, *, home: Path, ops_port: int, shared: Mapping[str, str]) -
         **shared,
         "STEMCORD_DATA_DIR": str(home / name),
         "STEMCORD_MODELS_DIR": models_folder(),
+        "STEMCORD_WORKER_TASKS": "separate,audio",
         "STEMCORD_OPS_ADDRESS": f"127.0.0.1:{ops_port}",
     }
     return Member(

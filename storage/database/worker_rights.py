@@ -16,9 +16,11 @@ from storage.database.postgres_schema import NUMBER, VERSION
 from storage.database.schema import postgres_migrations
 
 _ALL: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_AUDIO_TASKS: Final = "audio_tasks"
 TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "schema_version": ("SELECT",),
     "separations": ("SELECT", "UPDATE"),
+    _AUDIO_TASKS: ("SELECT", "UPDATE"),
     "workers": _ALL,
     "procrastinate_jobs": _ALL,
     "procrastinate_events": _ALL,
@@ -41,10 +43,10 @@ WHERE schemaname = current_schema()
 _READ_ONLY = "SELECT current_setting('transaction_read_only') = 'on' AS is_read_only"
 
 
-def report_on_worker(url: str) -> ServerReport:
+def report_on_worker(url: str, *, takes_audio: bool = True) -> ServerReport:
     """Connect twice, and change nothing. Raises StoreUnavailable."""
     with sessions.translated_errors(), session(url) as one, session(url) as other:
-        problems = list(_problems(one))
+        problems = list(_problems(one, takes_audio=takes_audio))
         if not holds_locks(one, other):
             problems.append(
                 "STEMCORD_DATABASE_URL leads to a pooler in transaction mode, which tells no "
@@ -58,7 +60,7 @@ def report_on_worker(url: str) -> ServerReport:
         )
 
 
-def _problems(conn: psycopg.Connection[Any]) -> Iterator[str]:
+def _problems(conn: psycopg.Connection[Any], *, takes_audio: bool) -> Iterator[str]:
     [row] = conn.execute(_READ_ONLY).fetchall()
     if row["is_read_only"]:
         yield "The server takes no writes: is it a standby?"
@@ -70,7 +72,8 @@ def _problems(conn: psycopg.Connection[Any]) -> Iterator[str]:
         f"{right} on {table}"
         for table, rights in TABLES.items()
         for right in rights
-        if not conn.execute(_MAY, (table, right)).fetchall()[0]["may"]
+        if (takes_audio or table != _AUDIO_TASKS)
+        and not conn.execute(_MAY, (table, right)).fetchall()[0]["may"]
     ]
     missing += [
         f"USAGE on {name}"

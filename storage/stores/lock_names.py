@@ -44,3 +44,8 @@ def spending_under(caps: Iterable[SpendCap]) -> list[str]:
 def separations_of(job_id: JobId) -> str:
     """Return the lock for a job's separations on workers."""
     return f"separations {job_id}"
+
+
+def audio_places() -> str:
+    """Return the lock for the places that workers have for audio tasks."""
+    return "audio places"

@@ -16,11 +16,11 @@ REMEMBERED_S: Final = 30 * 86_400.0
 
 _NOW = "CAST(extract(epoch FROM now()) AS bigint)"
 _SEEN = f"""
-INSERT INTO workers (id, name, version, models, slots, device, trouble, seen_at)
-VALUES (:id, :name, :version, :models, :slots, :device, :trouble, {_NOW})
+INSERT INTO workers (id, name, version, models, slots, audio_slots, device, trouble, seen_at)
+VALUES (:id, :name, :version, :models, :slots, :audio_slots, :device, :trouble, {_NOW})
 ON CONFLICT (id) DO UPDATE SET
-    models = excluded.models, slots = excluded.slots, device = excluded.device,
-    trouble = excluded.trouble, seen_at = excluded.seen_at
+    models = excluded.models, slots = excluded.slots, audio_slots = excluded.audio_slots,
+    device = excluded.device, trouble = excluded.trouble, seen_at = excluded.seen_at
 """  # noqa: S608 - made of constants
 # A worker that was started again has a new id, and in a container a new name too. A dead worker is
 # remembered for its models only, so it need not be kept once a new worker declares the same ones.
@@ -31,7 +31,7 @@ WHERE (name = :name OR models = :models) AND seen_at < {_NOW} - {LIVING_S:.0f}
 """  # noqa: S608 - made of constants
 _KNOWN = f"""
 SELECT
-    id, name, version, models, slots, device, trouble,
+    id, name, version, models, slots, audio_slots, device, trouble,
     seen_at >= {_NOW} - {LIVING_S:.0f} AS is_living
 FROM workers
 WHERE seen_at >= {_NOW} - {REMEMBERED_S:.0f}
@@ -50,6 +50,8 @@ class WorkerRow:
     """The declarations of its models, in JSON."""
     slots: int
     """The number of songs that it separates at a time; 0 while it drains."""
+    audio_slots: int = 0
+    """The number of audio tasks that it runs at a time; 0 while it drains."""
     device: str
     trouble: str | None = None
     """Why it takes no songs at all, or none for some models."""
@@ -92,6 +94,7 @@ def _values(worker: WorkerRow) -> Values:
         "version": worker.version,
         "models": worker.models,
         "slots": worker.slots,
+        "audio_slots": worker.audio_slots,
         "device": worker.device,
         "trouble": worker.trouble,
     }
@@ -104,6 +107,7 @@ def _worker(row: Row) -> WorkerRow:
         version=row["version"],
         models=row["models"],
         slots=row["slots"],
+        audio_slots=row["audio_slots"],
         device=row["device"],
         trouble=row["trouble"],
         is_living=row["is_living"],

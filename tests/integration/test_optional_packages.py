@@ -1,9 +1,9 @@
-"""Packages of settings that are not used are not imported."""
+"""What only other settings use is not imported."""
 
 import subprocess
 import sys
 
-OPTIONAL = ("obstore", "procrastinate", "psycopg", "psycopg_pool", "torch")
+OPTIONAL = ("obstore", "procrastinate", "psycopg", "psycopg_pool", "torch", "bot.workers.audio")
 
 
 def test_the_default_bot_imports_no_optional_package():

@@ -1,4 +1,4 @@
-"""Planted bugs in the handling of separations on workers."""
+"""Planted bugs in the handling of separations and audio tasks on workers."""
 
 from tests.planted.plant import Plant
 
@@ -6,6 +6,9 @@ _STORE = "storage/work_queue/separations.py"
 _SWEEP = "storage/work_queue/separation_sweep.py"
 _SEPARATIONS = ("tests/integration/storage/work_queue/test_separations.py",)
 _SWEEPS = ("tests/integration/storage/work_queue/test_separation_sweep.py",)
+_AUDIO_STORE = "storage/work_queue/audio_tasks.py"
+_AUDIO_TASKS = ("tests/integration/storage/work_queue/test_audio_tasks.py",)
+_SENDER = ("tests/unit/workers/audio/test_audio_sender.py",)
 
 WORKERS = (
     Plant(
@@ -56,5 +59,47 @@ WORKERS = (
         old="restarted=await _restart(conn)",
         new="restarted=()",
         tests=_SWEEPS,
+    ),
+    Plant(
+        name="more audio tasks are sent than workers have places for",
+        file=_AUDIO_STORE,
+        old='if row["free"] > 0:',
+        new='if row["free"] > -9:',
+        tests=_AUDIO_TASKS,
+    ),
+    Plant(
+        name="two bots that ask at once get the same place at a worker",
+        file=_AUDIO_STORE,
+        old="locks=[audio_places()]",
+        new="locks=[]",
+        tests=_AUDIO_TASKS,
+    ),
+    Plant(
+        name="a worker that a task was taken from answers it",
+        file=_AUDIO_STORE,
+        old="WHERE id = :id AND state = 'running' AND worker = :worker",
+        new="WHERE id = :id AND state = 'running'",
+        tests=_AUDIO_TASKS,
+    ),
+    Plant(
+        name="the audio task of a dead worker is waited for until its deadline",
+        file="bot/workers/audio/audio_sender.py",
+        old="case SentTask(state=AudioTaskState.RUNNING, is_worker_living=False, worker=worker):",
+        new="case SentTask(state=AudioTaskState.SENDING, is_worker_living=False, worker=worker):",
+        tests=_SENDER,
+    ),
+    Plant(
+        name="a worker's result of any size is fetched",
+        file="bot/workers/audio/audio_sender.py",
+        old="if size_bytes > most_bytes:",
+        new="if size_bytes < 0:",
+        tests=_SENDER,
+    ),
+    Plant(
+        name="the row of an audio task names the files that a worker opens",
+        file="bot/workers/audio/portable_tasks.py",
+        old='if here.keys() != set(_names("in", len(here)))',
+        new="if not here.keys()",
+        tests=("tests/unit/workers/audio/test_portable_tasks.py",),
     ),
 )

@@ -103,6 +103,7 @@ def test_values_arrive_with_their_types(monkeypatch: pytest.MonkeyPatch):
         "STEMCORD_OPS_ADDRESS": "[::1]:0",
         "STEMCORD_PUBLIC_URL": "https://stems.example.org/",
         "STEMCORD_LOG_LEVEL": "debug",
+        "STEMCORD_WORKER_TASKS": "separate, audio",
     }.items():
         monkeypatch.setenv(name, value)
 
@@ -116,6 +117,7 @@ def test_values_arrive_with_their_types(monkeypatch: pytest.MonkeyPatch):
     assert settings.ops_address == Address("::1", 0)
     assert settings.public_url == "https://stems.example.org"
     assert settings.log_level == "DEBUG"
+    assert settings.worker_tasks == {"separate", "audio"}
 
 
 def test_models_live_in_the_data_directory_unless_told(
@@ -137,7 +139,7 @@ def test_models_live_in_the_data_directory_unless_told(
         ("STEMCORD_OBJECT_STORE", "s3://"),
         ("STEMCORD_OBJECT_STORE", "gs://stems"),
         ("STEMCORD_SEPARATE_ON", "there"),
-        ("STEMCORD_WORKER_TASKS", "audio"),
+        ("STEMCORD_WORKER_TASKS", "audio,video"),
         ("STEMCORD_WORKER_TASKS", ","),
         ("STEMCORD_PROVIDERS", "local,local"),
         ("STEMCORD_PROVIDERS", ","),

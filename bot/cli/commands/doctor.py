@@ -31,7 +31,11 @@ def examine(settings: Settings) -> Sequence[CheckResult]:
     """
     if settings.is_for_worker:
         return (
-            CheckResult(True, "There is no DISCORD_TOKEN, so this is checked as a worker"),
+            CheckResult(
+                True,
+                "There is no DISCORD_TOKEN, so this is checked as a worker for "
+                + " and ".join(sorted(settings.worker_tasks, reverse=True)),
+            ),
             *check_machine(settings),
             *check_studio(settings),
             *check_database(settings),

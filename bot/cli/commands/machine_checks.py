@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bot.audio.tools import AudioTools
 from bot.cli.commands.models import has_stretch, model_problem
+from bot.cli.opening.audio_link import SEPARATE
 from bot.cli.opening.provider_set import engine_threads
 from bot.config import ENV_FILE, Settings
 from bot.domain.errors import AudioFailed, NoRoom
@@ -41,7 +42,8 @@ def check_machine(settings: Settings) -> Iterator[CheckResult]:
         True, f"Python {version}, discord.py {importlib.metadata.version('discord.py')}"
     )
     yield from (CheckResult(False, line, is_fatal=False) for line in settings.unknown)
-    if "local" in settings.usable_providers:
+    needs_no_model = settings.is_for_worker and SEPARATE not in settings.worker_tasks
+    if "local" in settings.usable_providers and not needs_no_model:
         yield _model(settings)
         yield from _engine(settings)
     yield from _data(DataDir(settings.data_dir))

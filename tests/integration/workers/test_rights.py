@@ -8,7 +8,9 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
+from bot.cli.opening.audio_link import our_version
 from storage.database.worker_rights import report_on_worker
+from storage.work_queue.audio_tasks import AudioTasks, AudioTaskState, new_task_id
 from storage.work_queue.separations import SeparationState
 from tests.integration.workers.farm import Farm
 
@@ -46,6 +48,19 @@ async def test_a_worker_can_work_with_these_rights_alone(farm: Farm, role: str):
     assert (report.problems, report.notes) == ((), ())
 
 
+async def test_a_worker_can_run_audio_tasks_with_these_rights(farm: Farm, role: str):
+    tasks, task_id = AudioTasks(db=farm.db, version=our_version()), new_task_id()
+    async with farm.worker(url=role, STEMCORD_WORKER_TASKS="audio") as worker:
+        await worker.until_logged("is ready")
+        assert await tasks.reserve(task_id, "not a task")
+        await tasks.offer(task_id)
+        await worker.until_logged("is declined")
+        await worker.until_logged(": failed")
+    found = await tasks.look(task_id)
+    assert found is not None
+    assert found.state is AudioTaskState.DECLINED
+
+
 @pytest.mark.parametrize("statement", ["SELECT token FROM jobs", "SELECT * FROM ledger"])
 def test_these_rights_reach_no_user(role: str, statement: str):
     with (
@@ -61,6 +76,26 @@ def test_doctor_names_a_missing_right(url: str, role: str):
         conn.execute("REVOKE USAGE ON SEQUENCE procrastinate_jobs_id_seq FROM stemcord_worker")
     [problem] = report_on_worker(role).problems
     assert problem.endswith(": UPDATE on separations, USAGE on procrastinate_jobs_id_seq")
+
+
+def test_doctor_asks_for_the_right_to_audio_tasks_only_if_they_are_taken(url: str, role: str):
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("REVOKE UPDATE ON audio_tasks FROM stemcord_worker")
+    assert report_on_worker(role, takes_audio=False).problems == ()
+    [problem] = report_on_worker(role, takes_audio=True).problems
+    assert problem.endswith(": UPDATE on audio_tasks")
+
+
+async def test_a_worker_that_may_not_run_audio_tasks_waits_and_says_so(
+    farm: Farm, url: str, role: str
+):
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("REVOKE UPDATE ON audio_tasks FROM stemcord_worker")
+        async with farm.worker(url=role, STEMCORD_WORKER_TASKS="audio") as worker:
+            await worker.until_logged("permission denied for table audio_tasks")
+            assert "is ready" not in worker.text
+            conn.execute("GRANT UPDATE ON audio_tasks TO stemcord_worker")
+            await worker.until_logged("is ready")
 
 
 def test_doctor_notes_more_rights_than_needed(url: str):

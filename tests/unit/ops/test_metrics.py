@@ -106,9 +106,23 @@ def test_a_workers_metrics_count_what_has_ended_and_what_is_under_way() -> None:
     counts.add(Outcome.DONE)
     counts.add(Outcome.DONE)
     with counts.running():
-        page = metrics.render_work(counts, is_paused=True).decode()
+        page = metrics.render_work(separations=counts, audio=WorkCounts(), is_paused=True).decode()
+        other = metrics.render_work(
+            separations=WorkCounts(), audio=counts, is_paused=False
+        ).decode()
     assert 'stemcord_worker_separations_total{outcome="done"} 2.0' in page
+    assert 'stemcord_worker_audio_tasks_total{outcome="done"} 0.0' in page
+    assert 'stemcord_worker_audio_tasks_total{outcome="done"} 2.0' in other
+    assert "stemcord_worker_running_audio_tasks 1.0" in other
     assert 'stemcord_worker_separations_total{outcome="failed"} 0.0' in page
     assert "stemcord_worker_running 1.0" in page
     assert "stemcord_worker_paused 1.0" in page
     assert counts.under_way == 0
+
+
+def test_audio_tasks_on_workers_are_counted_by_outcome() -> None:
+    page = metrics.render(
+        jobs={}, usage={}, running=0, queue={}, sent_audio={"done": 3, "declined": 0}
+    ).decode()
+    assert 'stemcord_sent_audio_tasks{outcome="done"} 3.0' in page
+    assert 'stemcord_sent_audio_tasks{outcome="declined"} 0.0' in page

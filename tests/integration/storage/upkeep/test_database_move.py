@@ -42,7 +42,8 @@ FILLED = (
     "INSERT INTO shard_groups VALUES (1, 0, 0, 3)",
     "INSERT INTO vendor_places VALUES ('attic', 'delivered', 7, 1)",
     "INSERT INTO vendor_waits VALUES ('attic', '0/1', 1000, 1)",
-    "INSERT INTO workers VALUES ('w', 'attic', '1', '[]', 1, 'cpu', 1, 'paused')",
+    "INSERT INTO workers VALUES ('w', 'attic', '1', '[]', 1, 'cpu', 1, 'paused', 2)",
+    "INSERT INTO audio_tasks VALUES ('0', '1', '{}', 'done', 'w', '{}', 1, 1)",
 )
 """Rows of the tables in which `collect` leaves none."""
 
