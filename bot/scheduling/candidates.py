@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from bot.accounts.spend_caps import SpendRoom
-from bot.domain.attempt import Attempt, AttemptState
+from bot.domain.attempt import Attempt, AttemptError, AttemptState
 from bot.domain.clock import Clock
 from bot.domain.job import Job
 from bot.providers.interface import Provider, lacks_worker
@@ -41,7 +41,7 @@ class Candidates:
     async def route(self, job: Job, attempts: Sequence[Attempt], room: SpendRoom) -> Route:
         """Return the route for the job, given its attempts so far."""
         url = await self._sources.address_of(job)
-        vain = [each.submitted_at for each in attempts if each.state is AttemptState.NOT_SENT]
+        vain = [each.submitted_at for each in attempts if self._was_in_vain(each)]
         return route(
             job.request,
             attempts=attempts,
@@ -52,6 +52,13 @@ class Candidates:
             now=self._clock.now(),
             deadline=min(vain, default=job.updated_at) + self._patience,
         )
+
+    def _was_in_vain(self, attempt: Attempt) -> bool:
+        """Whether nothing was sent, or the whole patience was spent on waiting for a worker."""
+        if attempt.error is AttemptError.TIMED_OUT:
+            provider = self._providers.get(attempt.provider)
+            return provider is not None and lacks_worker(provider, attempt.model)
+        return attempt.state is AttemptState.NOT_SENT
 
     def _candidate(
         self, job: Job, provider: Provider, *, can_reach_file: bool, room: SpendRoom

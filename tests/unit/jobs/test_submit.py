@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.domain.attempt import RemoteRef
+from bot.domain.errors import Reason
 from bot.domain.job import JobId, State
 from bot.providers.interface import (
     Accepted,
@@ -151,6 +152,22 @@ async def test_a_song_whose_worker_has_gone_says_so(
     await until_stage(harness, job.id, Stage.SEPARATING)
     provider.is_manned = False
     await until_stage(harness, job.id, Stage.NO_WORKER)
+
+
+async def test_a_song_whose_worker_has_gone_fails_at_the_deadline(
+    build: Callable[..., Awaitable[Harness]],
+) -> None:
+    provider = Unmanned()
+    provider.is_manned = True
+    provider.on_poll = [Running()] * 1000
+    harness = await build(provider, job_timeout_minutes=60)
+    job = await harness.split()
+    await until_stage(harness, job.id, Stage.SEPARATING)
+    provider.is_manned = False
+    harness.clock.move(minutes=61)
+    failed = await harness.until(job.id, is_awake=True)
+    assert failed.problem is not None
+    assert (failed.state, failed.problem.reason) == (State.FAILED, Reason.TIMED_OUT)
 
 
 async def until_stage(harness: Harness, job_id: JobId, stage: Stage) -> None:
