@@ -1,10 +1,11 @@
 """A folder that several machines have mounted."""
 
 import asyncio
+import errno
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from obstore.store import LocalStore
 
@@ -15,6 +16,9 @@ from storage.objects.obstore_base import ObstoreStore
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Obstore
+
+_NOT_SYNCED: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES})
+"""Errors of a folder on a file system such as SMB, or of one that only others may list."""
 
 
 class FolderStore(ObstoreStore):
@@ -39,6 +43,11 @@ class FolderStore(ObstoreStore):
         await self.check()
         await super().put(path, key)
         await self._sync(key)
+
+    async def copy(self, key: str, to: str) -> None:
+        """Copy an object, and sync the copy to disk."""
+        await super().copy(key, to)
+        await self._sync(to)
 
     async def remove_under(self, prefix: str) -> None:
         """Remove the folder, including files that a killed process left half-written.
@@ -66,6 +75,15 @@ class FolderStore(ObstoreStore):
 def _sync(root: Path, path: Path) -> None:
     fsync(path)
     for folder in path.parents:
-        fsync(folder)
+        _sync_folder(folder)
         if folder == root:
             return
+
+
+def _sync_folder(folder: Path) -> None:
+    """Sync a folder's entries, unless its file system or its owner does not allow that."""
+    try:
+        fsync(folder)
+    except OSError as exc:
+        if exc.errno not in _NOT_SYNCED:
+            raise

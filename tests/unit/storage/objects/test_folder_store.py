@@ -1,8 +1,10 @@
 """A shared folder; buckets, which need a service, are tested in tests/integration."""
 
 import asyncio
+import errno
 import os
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -118,6 +120,9 @@ async def test_objects_and_the_marker_are_on_the_disk_with_their_new_folders(
     synced.clear()
     await store.put(song, "jobs/a/song")
     assert synced == _inodes(share / "jobs/a/song", share / "jobs/a", share / "jobs", share)
+    synced.clear()
+    await store.copy("jobs/a/song", "jobs/b/song")
+    assert synced == _inodes(share / "jobs/b/song", share / "jobs/b", share / "jobs", share)
 
 
 def _inodes(*paths: Path) -> list[int]:
@@ -139,3 +144,30 @@ async def test_a_marker_that_a_crash_left_empty_is_written_again(store: ObjectSt
     (share / MARKER).write_bytes(b"")
     await store.prepare("ours")
     assert (share / MARKER).read_text() == "ours\n"
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EACCES])
+async def test_a_file_system_that_syncs_no_folders_is_a_store_too(
+    share: Path, song: Path, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    store = open_object_store(share.as_uri(), {})
+    await store.prepare("ours")
+    await store.put(song, "jobs/a/song")
+    assert await store.size("jobs/a/song") == song.stat().st_size
+
+
+async def test_a_disk_that_fails_to_sync_a_folder_is_waited_for(
+    store: ObjectStore, song: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(ObjectStoreUnavailable):
+        await store.put(song, "jobs/a/song")
