@@ -58,4 +58,11 @@ OBJECTS = (
         new="if not (await self._decode(job, frames)).frames:",
         tests=_LOST_DISKS,
     ),
+    Plant(
+        name="a power failure takes the new folders of a shared folder",
+        file="storage/objects/folder_store.py",
+        old="        _sync_folder(folder)\n",
+        new="        _sync_folder(path.parent)\n",
+        tests=_STORE_TESTS,
+    ),
 )

@@ -4,6 +4,7 @@ from tests.planted.plant import Plant
 
 _STORE = "storage/work_queue/separations.py"
 _SWEEP = "storage/work_queue/separation_sweep.py"
+_STREAK = "bot/workers/failure_streak.py"
 _SEPARATIONS = ("tests/integration/storage/work_queue/test_separations.py",)
 _SWEEPS = ("tests/integration/storage/work_queue/test_separation_sweep.py",)
 _AUDIO_STORE = "storage/work_queue/audio_tasks.py"
@@ -101,5 +102,33 @@ WORKERS = (
         old='if here.keys() != set(_names("in", len(here)))',
         new="if not here.keys()",
         tests=("tests/unit/workers/audio/test_portable_tasks.py",),
+    ),
+    Plant(
+        name="a broken worker takes song after song",
+        file=_STREAK,
+        old="or len(self._failures) < MOST_IN_A_ROW or",
+        new="or len(self._failures) <= MOST_IN_A_ROW or",
+        tests=("tests/unit/workers/test_failure_streak.py",),
+    ),
+    Plant(
+        name="bad songs pause a worker",
+        file=_STREAK,
+        old="                    self._forget(job_id)\n",
+        new="                    self._forget(JobId(self._worker))\n",
+        tests=("tests/unit/workers/test_failure_streak.py",),
+    ),
+    Plant(
+        name="a broken worker puts all workers into cooldown",
+        file="bot/jobs/poll.py",
+        old="counted = MAX_LOCAL_STARTS if",
+        new="counted = 1 if",
+        tests=("tests/unit/jobs/test_poll.py",),
+    ),
+    Plant(
+        name="a result is refused because its worker is gone",
+        file="bot/jobs/collect.py",
+        old="isinstance(provider, RemembersModels) and attempt.ref is not None",
+        new="isinstance(provider, RemembersModels) and attempt.ref is None",
+        tests=("tests/unit/jobs/test_collect.py",),
     ),
 )
