@@ -25,11 +25,12 @@ cluster: .venv/cluster.stamp model ## run PostgreSQL, two bots, a standby and tw
 
 postgres: .venv/cluster.stamp ## install what PostgreSQL, object stores and workers need
 
-# Unit tests keep the cores busy. The others also wait, for processes and servers.
-workers := $(if $(filter tests/unit%,$(firstword $(ARGS))),auto,3)
+# Unit tests keep the cores busy, and any of them can run anywhere. The others also wait, for
+# processes and servers that the tests of one file share.
+distribution := $(if $(filter tests/unit%,$(firstword $(ARGS))),-n auto --dist worksteal,-n 3 --dist loadfile)
 
 test: .venv/dev.stamp model ## run the tests (ARGS="-k quota" to select some)
-	@$(python) -m pytest -n $(workers) --dist loadfile $(ARGS)
+	@$(python) -m pytest $(distribution) $(ARGS)
 
 check: .venv/dev.stamp ## check style, formatting, types, import contracts and lock files
 	$(python) -m ruff check .
