@@ -1,6 +1,8 @@
 """Runs `doctor` in its own folder."""
 
+import importlib.metadata
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from bot.__main__ import main
 from bot.cli.commands import network_checks
 from bot.engine.model_catalogue import SPLEETER
 from bot.engine.weights import Weights
+
+_packages = cache(importlib.metadata.packages_distributions)
 
 
 class DoctorVisit:
@@ -35,6 +39,8 @@ def visit_doctor(
         if name.startswith(("STEMCORD_", "DISCORD_")) or name.endswith("_API_KEY"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(folder)
+    # Asked once: it reads every installed package, which takes longer than the rest of a visit.
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", _packages)
     monkeypatch.setattr(network_checks, "ask_discord", lambda _: ("Stemcord#1234", ()))
     monkeypatch.setenv("DISCORD_TOKEN", "a.token")
     monkeypatch.setenv("DISCORD_API_BASE", "http://127.0.0.1:9")

@@ -8,6 +8,7 @@ drift, and all tunings up to 30 cents.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -327,9 +328,9 @@ class _Band:
         white = self._rng.normal(0, 1, int(length_s * RATE))
         from scipy import signal
 
-        band = signal.butter(2, (low_hz, high_hz), "bandpass", fs=RATE, output="sos")
         time = np.arange(len(white)) / RATE
-        return np.asarray(signal.sosfilt(band, white) * np.exp(-time / (length_s / 4)))
+        shaped = signal.sosfilt(_band(low_hz, high_hz), white)
+        return np.asarray(shaped * np.exp(-time / (length_s / 4)))
 
     def _touch(self) -> float:
         return float(self._rng.uniform(0.75, 1.0))
@@ -338,6 +339,14 @@ class _Band:
         start = max(0, round(self._at(beat) * RATE))
         room = self._stems[stem][start : start + len(sound)]
         room += sound[: len(room)]
+
+
+@cache
+def _band(low_hz: float, high_hz: float) -> Wave:
+    """Return a filter that passes what is between two frequencies, as second-order sections."""
+    from scipy import signal
+
+    return np.asarray(signal.butter(2, (low_hz, high_hz), "bandpass", fs=RATE, output="sos"))
 
 
 def _envelope(time: Wave, length_s: float, decay_s: float) -> Wave:

@@ -46,6 +46,21 @@ def stems() -> Mapping[Stem, Sound]:
     return parts()
 
 
+@pytest.fixture(scope="module")
+def song(tmp_path_factory: pytest.TempPathFactory, stems: Mapping[Stem, Sound]) -> Path:
+    return flac(tmp_path_factory.mktemp("song") / "song.flac", mixed(stems))
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, stems: Mapping[Stem, Sound]) -> dict[str, Path]:
+    """The song's two parts, as a vendor sends them."""
+    folder = tmp_path_factory.mktemp("pair")
+    return {
+        "vocals": mp3(folder / "v.mp3", stems[Stem.VOCALS]),
+        "instrumental": mp3(folder / "i.mp3", mixed(stems, Stem.VOCALS)),
+    }
+
+
 @pytest.fixture
 def where(tmp_path: Path, stems: Mapping[Stem, Sound]) -> JobDir:
     job = JobDir(tmp_path / "k7f2q")
@@ -123,9 +138,9 @@ async def test_where_nothing_listens_two_results_become_two_parts(
 async def test_it_listens_where_the_voice_is(tmp_path: Path, stems: Mapping[Stem, Sound]) -> None:
     job = JobDir(tmp_path / "long")
     job.work.mkdir(parents=True)
-    rest = ((0, 0), (0, 60 * SAMPLE_RATE))
+    rest = ((0, 0), (0, 30 * SAMPLE_RATE))  # longer than an excerpt
     voice = np.pad(stems[Stem.VOCALS], rest)
-    band = np.tile(mixed(stems, Stem.VOCALS), 25)[:, : voice.shape[1]]
+    band = np.tile(mixed(stems, Stem.VOCALS), 13)[:, : voice.shape[1]]
     audio_files.write_spool(job.mixture, voice + band)
     ear = Ear(stems[Stem.VOCALS])
     results = fetched(job, (None, band), (None, voice))
@@ -176,14 +191,9 @@ async def test_only_a_pair_is_told_apart_by_listening(
 
 @pytest.mark.parametrize("recipe", [Recipe.KARAOKE, Recipe.VOCALS])
 async def test_a_pair_that_cannot_be_told_apart_is_delivered_as_two_parts(
-    tmp_path: Path, stems: Mapping[Stem, Sound], recipe: Recipe
+    tmp_path: Path, stems: Mapping[Stem, Sound], song: Path, pair: dict[str, Path], recipe: Recipe
 ) -> None:
-    song = flac(tmp_path / "song.flac", mixed(stems))
-    files = {
-        "vocals": mp3(tmp_path / "v.mp3", stems[Stem.VOCALS]),
-        "instrumental": mp3(tmp_path / "i.mp3", mixed(stems, Stem.VOCALS)),
-    }
-    nameless = FileProvider(REMOVER, files, is_named=False)
+    nameless = FileProvider(REMOVER, pair, is_named=False)
     harness = await Harness.build(
         tmp_path, nameless, audio=AudioHere(), listener=Ear(error=ModelUnavailable("no model"))
     )
@@ -203,15 +213,10 @@ async def test_a_pair_that_cannot_be_told_apart_is_delivered_as_two_parts(
 
 
 async def test_a_pair_of_one_file_twice_is_the_next_providers_turn(
-    tmp_path: Path, stems: Mapping[Stem, Sound]
+    tmp_path: Path, stems: Mapping[Stem, Sound], song: Path, pair: dict[str, Path]
 ) -> None:
-    song = flac(tmp_path / "song.flac", mixed(stems))
-    files = {
-        "vocals": mp3(tmp_path / "v.mp3", stems[Stem.VOCALS]),
-        "instrumental": mp3(tmp_path / "i.mp3", mixed(stems, Stem.VOCALS)),
-    }
-    alike = FileProvider(REMOVER, dict.fromkeys(files, song), name="alike", is_named=False)
-    nameless = FileProvider(REMOVER, files, name="nameless", is_named=False)
+    alike = FileProvider(REMOVER, dict.fromkeys(pair, song), name="alike", is_named=False)
+    nameless = FileProvider(REMOVER, pair, name="nameless", is_named=False)
     harness = await Harness.build(
         tmp_path, alike, nameless, audio=AudioHere(), listener=Ear(stems[Stem.VOCALS])
     )

@@ -1,5 +1,8 @@
 import os
 import struct
+import tempfile
+from functools import cache
+from pathlib import Path
 
 import av
 import numpy as np
@@ -387,8 +390,8 @@ BEHIND_AN_MP3 = {
 @pytest.mark.parametrize("behind", BEHIND_AN_MP3.values(), ids=BEHIND_AN_MP3)
 @pytest.mark.parametrize("xing", ["0", "1"])
 def test_what_stands_behind_an_mp3_is_not_heard(tmp_path, decoded, behind, xing):
-    options = {"write_xing": xing, "id3v2_version": "0"}
-    source = _noise(tmp_path / "a.mp3", "mp3", "libmp3lame", options=options)
+    source = tmp_path / "a.mp3"
+    source.write_bytes(_mp3_of_noise(xing))
     _, clean = decoded(source)
     source.write_bytes(source.read_bytes() + behind)
     told, samples = decoded(source)
@@ -398,7 +401,11 @@ def test_what_stands_behind_an_mp3_is_not_heard(tmp_path, decoded, behind, xing)
 
 def test_two_mp3s_of_20_seconds_are_one_song_of_40(tmp_path, decoded):
     source = audio_files.write(
-        tmp_path / "a.mp3", "mp3", "libmp3lame", sound=audio_files.tone(20.0)
+        tmp_path / "a.mp3",
+        "mp3",
+        "libmp3lame",
+        sound=audio_files.tone(20.0, channels=1),
+        layout="mono",
     )
     source.write_bytes(source.read_bytes() * 2)
     told, _ = decoded(source)
@@ -458,7 +465,7 @@ def test_a_song_above_full_scale_keeps_its_peaks(tmp_path, decoded):
 @pytest.mark.parametrize("channels", [3, 6, 10, 16])
 def test_each_channel_is_heard_without_a_layout(tmp_path, decoded, channels, sample_rate):
     for channel in range(channels):
-        sound = np.zeros((sample_rate // 5, channels), "<i2")
+        sound = np.zeros((sample_rate // 8, channels), "<i2")
         sound[:, channel] = 16_000 * np.sin(np.arange(len(sound)) / 20)
         source = tmp_path / "many.wav"
         kind = struct.pack(
@@ -469,14 +476,16 @@ def test_each_channel_is_heard_without_a_layout(tmp_path, decoded, channels, sam
 
 
 def test_a_file_that_stops_decoding_is_given_up_and_kept_as_far_as_it_goes(tmp_path, decoded):
-    source = audio_files.write(tmp_path / "a.m4a", "mp4", "aac", sound=audio_files.tone(60.0))
+    source = audio_files.write(
+        tmp_path / "a.m4a", "mp4", "aac", sound=audio_files.tone(40.0, channels=1), layout="mono"
+    )
     content = bytearray(source.read_bytes())
     start, end = len(content) // 20, len(content) * 15 // 20
     content[start:end] = b"\xff" * (end - start)
     source.write_bytes(content)
     told, _ = decoded(source, max_duration_s=120.0)
     assert told.ends_early
-    assert told.duration_s == pytest.approx(3.0, abs=1.5)
+    assert told.duration_s == pytest.approx(2.0, abs=1.0)
 
 
 def test_a_file_that_fades_out_where_it_was_cut_does_not_break_off(tmp_path, decoded):
@@ -492,3 +501,11 @@ def _noise(path, container, codec, *, options=None):
     """Write a second of sound without repetition."""
     noise = np.random.default_rng(1).normal(0, 0.1, (2, SAMPLE_RATE))
     return audio_files.write(path, container, codec, sound=noise, options=options)
+
+
+@cache
+def _mp3_of_noise(xing):
+    """Return an MP3 without tags. LAME takes longer than all that a test does with it."""
+    options = {"write_xing": xing, "id3v2_version": "0"}
+    with tempfile.TemporaryDirectory() as folder:
+        return _noise(Path(folder, "a.mp3"), "mp3", "libmp3lame", options=options).read_bytes()

@@ -1,6 +1,9 @@
 """Tags in encodings that the files do not declare."""
 
 import struct
+import tempfile
+from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -33,17 +36,24 @@ def wav_with_info(path, raw):
 
 def mp3_with_id3(path, raw):
     """Write an MP3 whose ID3 tag declares this title as Latin-1."""
-    audio_files.write(path, "mp3", "libmp3lame", options={"id3v2_version": "0"})
     frame = b"TIT2" + struct.pack(">IH", len(raw) + 1, 0) + b"\0" + raw
-    path.write_bytes(b"ID3\x03\0\0" + bytes([0, 0, 0, len(frame)]) + frame + path.read_bytes())
+    path.write_bytes(b"ID3\x03\0\0" + bytes([0, 0, 0, len(frame)]) + frame + mp3_without_tags())
     return path
 
 
 def mp3_with_id3v1(path, raw):
-    audio_files.write(path, "mp3", "libmp3lame", options={"id3v2_version": "0"})
     tag = b"TAG" + raw[:30].ljust(30, b"\0") + bytes(95)
-    path.write_bytes(path.read_bytes() + tag)
+    path.write_bytes(mp3_without_tags() + tag)
     return path
+
+
+@cache
+def mp3_without_tags():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "song")
+        return audio_files.write(
+            path, "mp3", "libmp3lame", options={"id3v2_version": "0"}
+        ).read_bytes()
 
 
 WRITERS = [wav_with_info, mp3_with_id3, mp3_with_id3v1]

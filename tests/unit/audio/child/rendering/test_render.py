@@ -12,7 +12,7 @@ from bot.audio.tasks import part_of
 from bot.domain.errors import Reason, Rejected
 from tests.support import audio_files
 
-SECONDS = 3.0
+SECONDS = 2.0
 CLICKS_S = np.arange(0.5, SECONDS - 0.4, 0.5)
 
 
@@ -146,7 +146,8 @@ def test_what_would_be_too_loud_sets_one_factor_for_all(studio, cents):
 
 
 def test_two_runs_give_equal_bytes(studio):
-    studio.write(vocals=chord(220, 330), drums=clicks())
+    second = slice(SAMPLE_RATE)
+    studio.write(vocals=chord(220, 330)[:, second], drums=clicks()[:, second])
     digests = set()
     for _ in range(2):
         studio.render(outputs={"m": ["vocals", "drums"]}, cents=-500, speed_percent=50)
@@ -215,16 +216,17 @@ def test_clicks_in_silence_are_heard(studio):
 
 
 def test_a_short_master_ends_in_silence(studio):
-    studio.write(vocals=tone(440, seconds=2.0), other=tone(300))
+    studio.write(vocals=tone(440, seconds=1.0), other=tone(300))
     studio.render(outputs={"v": ["vocals"], "o": ["other"]})
     sound = studio.read("v")
-    assert len(sound) == len(studio.read("o"))
-    assert not sound[round(2.1 * SAMPLE_RATE) :].any()
+    assert len(sound) == len(studio.read("o")) > 1.5 * SAMPLE_RATE
+    assert not sound[round(1.1 * SAMPLE_RATE) :].any()
 
 
 @pytest.mark.parametrize("cents", [0, 300])
 def test_silence_stays_silence(studio, cents):
-    studio.write(vocals=tone(440, level=0.0), drums=tone(440, level=0.0))
+    silence = np.zeros((2, SAMPLE_RATE))
+    studio.write(vocals=silence, drums=silence)
     told = studio.render(
         outputs={"v": ["vocals"], "m": ["vocals", "drums"]}, cents=cents, speed_percent=90
     )

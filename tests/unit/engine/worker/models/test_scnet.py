@@ -1,9 +1,12 @@
-"""The stage against the plain loop of bench/separation/scnet_reference.py."""
+"""The stage against the plain loop of bench/separation/scnet_reference.py.
+
+tests/integration/engine/test_scnet_segments.py repeats this with songs of several segments.
+"""
 
 import numpy as np
 import pytest
 
-from bench.separation.scnet_reference import CHUNK, STEP, agreement_db, reference, small_graph
+from bench.separation.scnet_reference import CHUNK, agreement_db, reference, small_graph
 from bot.domain.recipes import Stem
 from bot.engine.model_declaration import DamagedModel
 from bot.engine.worker.models.scnet import SCNet
@@ -20,7 +23,7 @@ def graph(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stage(graph):
-    return SCNet(Network(graph, threads=1), threads=1)
+    return SCNet(Network(graph, threads=1, keeps_memory=True), threads=1)
 
 
 def offset_song(frames):
@@ -28,22 +31,10 @@ def offset_song(frames):
     return nets.song(frames) + np.float32(0.05)
 
 
-@pytest.mark.parametrize(
-    "frames",
-    [
-        pytest.param(5000, id="silence follows"),
-        pytest.param(CHUNK // 2 + 1, id="its reflection follows"),
-        pytest.param(CHUNK, id="the longest that is not continued", marks=pytest.mark.slow),
-        pytest.param(CHUNK + 1, id="the shortest that is"),
-        pytest.param(int(27.3 * 44_100), id="many segments", marks=pytest.mark.slow),
-        pytest.param(4 * STEP + 1, id="ends right after a segment begins", marks=pytest.mark.slow),
-    ],
-)
-def test_agrees_with_a_plain_loop_to_120_db_on_every_stem_and_at_both_ends(
-    graph, stage, tmp_path, frames
-):
+def assert_agrees(graph, stage, path, frames):
+    """Compare a song with what the loop makes of it."""
     song = offset_song(frames)
-    made = nets.run(stage, tmp_path / "song.f32", song)
+    made = nets.run(stage, path, song)
     truth = reference(graph, song)
     ends = slice(None, 2000), slice(-2000, None)
     for stem, expected in truth.items():
@@ -51,12 +42,29 @@ def test_agrees_with_a_plain_loop_to_120_db_on_every_stem_and_at_both_ends(
         assert agreement_db(made[stem], expected) >= 120
         for end in ends:
             assert agreement_db(made[stem][:, end], expected[:, end]) >= 110
+    add_up(made, song)
 
 
-@pytest.mark.parametrize("frames", [1, 2, CHUNK + 12_345])
-def test_the_stems_add_up_to_the_song(stage, tmp_path, frames):
+@pytest.mark.parametrize(
+    "frames",
+    [
+        pytest.param(5000, id="silence follows"),
+        pytest.param(CHUNK // 2 + 1, id="its reflection follows"),
+    ],
+)
+def test_agrees_with_a_plain_loop_to_120_db_on_every_stem_and_at_both_ends(
+    graph, stage, tmp_path, frames
+):
+    assert_agrees(graph, stage, tmp_path / "song.f32", frames)
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_the_stems_of_a_moment_add_up_to_it(stage, tmp_path, frames):
     song = offset_song(frames)
-    made = nets.run(stage, tmp_path / "song.f32", song)
+    add_up(nets.run(stage, tmp_path / "song.f32", song), song)
+
+
+def add_up(made, song):
     np.testing.assert_allclose(sum(made[stem] for stem in ADDING_UP), song, atol=1e-6)
     np.testing.assert_allclose(made[Stem.VOCALS] + made[Stem.INSTRUMENTAL], song, atol=1e-6)
 
