@@ -1,7 +1,7 @@
 """Renditions are canonical, bounded, and survive JSON and tokens."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.recipes import OUTPUTS, Recipe, Stem
@@ -35,12 +35,14 @@ renditions = st.builds(
 SIX = tuple(output.stem for output in OUTPUTS[Recipe.SIX_STEMS])
 
 
+@settings(deadline=None)
 @given(rendition=renditions)
 def test_json_and_tokens_give_the_same_rendition_back(rendition: Rendition) -> None:
     assert Rendition.from_json(rendition.to_json()) == rendition
     assert Rendition.from_token(rendition.token) == rendition
 
 
+@settings(deadline=None)
 @given(rendition=renditions)
 def test_equal_wishes_are_equal_bytes(rendition: Rendition) -> None:
     same = Rendition(

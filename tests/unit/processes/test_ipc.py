@@ -169,6 +169,7 @@ def test_a_line_of_another_shape_is_malformed(line):
         ipc.decode(line, Drawing | Erased)
 
 
+@settings(deadline=None)
 @given(name=st.sampled_from(sorted(FIELDS)), value=json_values)
 def test_a_field_of_any_value_is_of_its_type_or_malformed(name, value):
     try:
@@ -178,6 +179,7 @@ def test_a_field_of_any_value_is_of_its_type_or_malformed(name, value):
     assert ipc.decode(ipc.encode(message), Drawing) == message
 
 
+@settings(deadline=None)
 @given(line=st.binary(max_size=40) | json_values.map(json.dumps).map(str.encode))
 def test_noise_is_malformed(line):
     with pytest.raises(ipc.MalformedMessage):

@@ -2,7 +2,7 @@ import re
 
 import discord
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.ui.texts.safe_text import MAX_LENGTH, safe, shortened
@@ -32,6 +32,7 @@ def test_long_text_is_cut() -> None:
     assert len(safe("*" * 1000)) <= 2 * MAX_LENGTH
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_safe_text_is_one_line_without_control_characters(text: str) -> None:
     shown = re.sub("[\u200b\u200c\u200d]", "", safe(text))
@@ -39,6 +40,7 @@ def test_safe_text_is_one_line_without_control_characters(text: str) -> None:
     assert "\n" not in shown
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="*_~`|<>[]()#@: abc-\\\n", max_size=60))
 def test_no_markup_is_left_that_discord_would_read(text: str) -> None:
     shown = safe(text)
