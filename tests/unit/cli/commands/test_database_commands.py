@@ -89,7 +89,8 @@ def test_restore_says_what_it_put_back_and_what_it_kept(
     asyncio.run(add_a_job(data))
     assert main(["restore", "copy.db"]) == 0
     restored, kept = capsys.readouterr().err.splitlines()
-    assert restored.startswith(f"{data.database}: 0.2 MiB, 1 jobs")
+    size_mib = (tmp_path / "copy.db").stat().st_size / 2**20
+    assert restored.startswith(f"{data.database}: {size_mib:.1f} MiB, 1 jobs")
     assert kept.startswith(f"The database before is kept as {data.database}.before-restore-2")
 
 
