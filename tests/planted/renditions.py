@@ -31,8 +31,15 @@ RENDITIONS = (
     Plant(
         name="strongly stretched attacks are smeared",
         file="bot/audio/child/rendering/stretchers.py",
-        old="and factor > _STRONG_STRETCH:",
-        new="and factor > 0:",
+        old="if factor > _STRONG_STRETCH:",
+        new="if factor > 0:",
+        tests=("tests/unit/audio/child/rendering/test_stretchers.py",),
+    ),
+    Plant(
+        name="sustained high sounds are rough",
+        file="bot/audio/child/rendering/stretchers.py",
+        old="_ATTACK_S = 0.015",
+        new="_ATTACK_S = 10.0",
         tests=("tests/unit/audio/child/rendering/test_stretchers.py",),
     ),
     Plant(

@@ -1,4 +1,4 @@
-"""Bots die in the middle of renditions; the next bot delivers jobs and reports lost renditions."""
+"""Bots die while they render or zip; the next bot delivers jobs and reports lost requests."""
 
 import asyncio
 import sqlite3
@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 from sandbox.entities import Message
+from sandbox.simulated_users import Answer
 from tests.chaos import bot as chaos_bot
 from tests.chaos.checks import INTERRUPTED, broken_promises, charged_otherwise, custom_ids
 from tests.chaos.harness import ChaosHarness, Start, open_harness
@@ -20,12 +21,15 @@ from tests.chaos.services import Script
 NAME = "renditions"
 STEPS = ("held>submitting", "processing>ready", "ready>delivered")
 KEY, SPEED = -2, 90
+ZIP = "zip:mp3"
+WAYS = ("stems", "song", ZIP)
+"""Two named mixes, and an entry of the menu below a result."""
 DIES_WITHIN_S = 20.0
 SHOWN_WITHIN_S = 20.0
 MOST_S = 1.0
 """The longest time from a command to a kill at a random time."""
-ASK_AGAIN = "r:"
-_FINISHED = "SELECT id, user_id FROM jobs WHERE state = 'delivered' ORDER BY rowid"
+ASK_AGAIN = ("r:", "zip:")
+_FINISHED = "SELECT id, user_id, message_id FROM jobs WHERE state = 'delivered' ORDER BY rowid"
 _OPEN = "SELECT interaction_id FROM open_replies"
 _WANTED = "SELECT id, message_id FROM jobs WHERE rendition <> '{}' AND state = 'delivered'"
 _OTHERWISE = "SELECT id, sent FROM jobs WHERE sent IS NOT NULL"
@@ -86,16 +90,8 @@ async def _round(
         waits.touch()  # otherwise it would end before the kill
     bot = await harness.start(point)
     await harness.online(bot)
-    mixes = [
-        asyncio.create_task(
-            harness.users.command(
-                "remix",
-                row["user_id"],
-                job=row["id"],
-                key=KEY,
-                mix=random.choice(("stems", "song")),
-            )
-        )
+    requests = [
+        asyncio.create_task(_request(harness, row, random.choice(WAYS)))
         for row in _first_of_each(harness)
     ]
     splits = asyncio.create_task(
@@ -104,7 +100,7 @@ async def _round(
         )
     )
     if point is None:
-        answers = await asyncio.gather(*mixes)
+        answers = await asyncio.gather(*requests)
         await asyncio.sleep(random.uniform(0, MOST_S))
         await bot.kill()
     else:
@@ -113,7 +109,7 @@ async def _round(
                 await bot.wait()
         except TimeoutError:
             await bot.kill()
-        answers = await asyncio.gather(*mixes)
+        answers = await asyncio.gather(*requests)
     await asyncio.gather(splits, return_exceptions=True)
     tally.deaths += 1
     waits.unlink(missing_ok=True)
@@ -121,6 +117,14 @@ async def _round(
         await _until_closed(harness)
         await harness.drained()
         return await _asked_again(harness, [each.message_id for each in answers], tally)
+
+
+async def _request(harness: ChaosHarness, row: sqlite3.Row, way: str) -> Answer:
+    """Request a finished job as a rendition, or all of its stems in one file."""
+    person, job_id = row["user_id"], row["id"]
+    if way == ZIP:
+        return await harness.users.choose(row["message_id"], f"extra:{job_id}:plain", ZIP, person)
+    return await harness.users.command("remix", person, job=job_id, key=KEY, mix=way)
 
 
 async def _asked_again(

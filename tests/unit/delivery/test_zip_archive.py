@@ -42,6 +42,26 @@ def test_names_beyond_ascii_are_marked_as_utf_8(tmp_path: Path) -> None:
     assert japanese.flag_bits & UTF_8
 
 
+HOSTILE = (
+    '"Quoted"', "two\nlines\r", "\u202egnos", "שיר", "../../etc/passwd", "C:\\songs", "..", "\x00",
+    "\ud800", "CON", " . ", "a:b|c?d*e<f>g", "/", "e\u0301" * 200,
+)  # fmt: skip
+
+
+def test_hostile_titles_stay_within_the_folder_that_they_name(tmp_path: Path) -> None:
+    names = [
+        f"{zip_folder(title, number)}/{stem_filename(title, Stem.VOCALS, AudioFormat.MP3)}"
+        for number, title in enumerate(HOSTILE, 1)
+    ]
+    into, _ = written(tmp_path, *names)
+    with zipfile.ZipFile(into) as archive:
+        assert archive.namelist() == [INFO, *names]
+        archive.extractall(tmp_path / "out")
+    found = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert {str(path.relative_to(tmp_path / "out")) for path in found} == {INFO, *names}
+    assert all(char.isprintable() for name in names for char in name)
+
+
 def test_the_overhead_is_enough_for_the_longest_names(tmp_path: Path) -> None:
     title = "\U00020000" * MAX_TITLE  # four bytes each
     names = [
