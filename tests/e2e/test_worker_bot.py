@@ -72,7 +72,7 @@ async def cluster(url: str, tmp_path: Path) -> AsyncIterator[Cluster]:
 async def test_a_song_waits_for_a_worker_and_is_separated_there(cluster: Cluster, song: Path):
     guest = await cluster.bot.guest()
     answer = await guest.split(song)
-    await guest.sees(answer, lambda message: "no worker is running" in reading.text(message))
+    await guest.sees(answer, lambda message: "no worker can take" in reading.text(message))
     async with cluster.worker(settings={"WAIT_S": "0.5"}) as worker:
         reply = await guest.sees(answer)
         assert reading.stems(reply)
@@ -145,7 +145,7 @@ async def test_a_broken_worker_costs_one_song_and_the_next_one_waits_for_another
         lost = await guest.sees(await guest.split(song))
         assert reading.stems(lost) == []
         answer = await guest.split(song, stems="vocals")
-        await guest.sees(answer, lambda message: "no worker is running" in reading.text(message))
+        await guest.sees(answer, lambda message: "no worker can take" in reading.text(message))
         assert broken.text.count("start number") == 4
         async with cluster.worker("well"):
             assert reading.stems(await guest.sees(answer))

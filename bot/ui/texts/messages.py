@@ -237,7 +237,7 @@ STAGES: dict[Stage, Templates] = {
         Message("Next in line, {wait}"),
         Message("Next in line"),
     ),
-    Stage.NO_WORKER: (Message("Waiting: no worker is running right now"),),
+    Stage.NO_WORKER: (Message("Waiting: no worker can take this song right now"),),
     Stage.SENDING: (
         Message("{former} can't do it right now, so {provider} is taking over"),
         Message("Sending the song to {provider}"),
