@@ -99,20 +99,22 @@ def _below(hz: float, sound: Samples) -> Samples:
     return lows[_FILTER_DELAY : _FILTER_DELAY + len(sound)]
 
 
-def _attacks_in(sound: Samples) -> NDArray[np.float64]:
+def _attacks_in(sound: Samples) -> NDArray[np.intp]:
     """Return the positions at which a sound suddenly becomes louder, in frames."""
     steps = len(sound) // _STEP
     power = np.square(sound[: steps * _STEP]).reshape(steps, -1).sum(axis=1, dtype=np.float64)
     if steps <= _STEPS_BEFORE:
-        return np.zeros(0)
+        return np.zeros(0, np.intp)
     total = np.concatenate([[0.0], np.cumsum(power)])
     before = (total[_STEPS_BEFORE:-1] - total[: -_STEPS_BEFORE - 1]) / _STEPS_BEFORE
     now = power[_STEPS_BEFORE:]
     is_attack = (now > _RISE * before) & (now > _AUDIBLE * power.max())
-    return (np.flatnonzero(is_attack) + _STEPS_BEFORE) * float(_STEP)
+    return (np.flatnonzero(is_attack) + _STEPS_BEFORE) * _STEP
 
 
-def _weight_at(positions: NDArray[np.float64], frames: int, *, before: int, after: int) -> Samples:
+def _weight_at(
+    positions: NDArray[np.floating[Any]], frames: int, *, before: int, after: int
+) -> Samples:
     """Return a weight of each frame: 1 around the positions, 0 elsewhere, with fades between."""
     edges = np.zeros(frames + _FADE_FRAMES + 1)
     near = np.round(positions).astype(int)
