@@ -215,6 +215,19 @@ async def test_a_song_that_is_gone_from_the_store_is_recorded(
     assert row.now.error is SeparationError.SONG_MISSING
 
 
+async def test_a_song_that_is_deleted_with_its_job_is_no_failure(
+    separator: Separator, row: Row, objects: Objects
+):
+    class Deleted(Objects):
+        async def get(self, key: str, into: Path) -> None:
+            row.now = replace(row.now, state=SeparationState.CANCELLED)
+            raise ObjectMissing(key)
+
+    objects.__class__ = Deleted
+    await separator.separate(KEY)
+    assert ended(separator) == {Outcome.DROPPED: 1}
+
+
 async def test_a_late_result_is_dropped_with_its_objects(
     separator: Separator, row: Row, objects: Objects, provider: FakeProvider
 ):
