@@ -2,7 +2,7 @@
 
 WAIT_S is the time for a song, WAIT_MODELS are the names of the models, and WAIT_DAMAGED those whose
 files cannot be loaded. The first WAIT_FAILS songs fail. A song that begins with POISON kills the
-worker.
+worker, and one that begins with BAD fails.
 """
 
 import asyncio
@@ -32,6 +32,7 @@ from bot.providers.interface import (
 )
 
 POISON: Final = b"poison.."
+BAD: Final = b"bad....."
 STEMS: Final = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
 
 
@@ -43,6 +44,7 @@ class Waiting:
     ) -> None:
         self._wait_s = wait_s
         self._fails = fails
+        self._bad: set[RemoteRef] = set()
         self._damaged = damaged
         self._found_damaged: set[str] = set()
         self._calls: dict[RemoteRef, tuple[float, Call, Source]] = {}
@@ -64,6 +66,8 @@ class Waiting:
             os.kill(os.getpid(), signal.SIGKILL)
         ref = RemoteRef(f"{call.job_id}-{call.attempt}")
         self._calls[ref] = (time.monotonic(), call, source)
+        if content.startswith(BAD):
+            self._bad.add(ref)
         return Accepted(ref)
 
     def trouble_with(self, model: Model) -> str | None:
@@ -79,6 +83,8 @@ class Waiting:
         if call.model.name in self._damaged:
             self._found_damaged.add(call.model.name)
             return Failed("the model cannot be loaded")
+        if ref in self._bad:
+            return Failed("the song is bad")
         if self._fails:
             self._fails -= 1
             return Failed("it is told to")

@@ -58,12 +58,18 @@ class Farm:
         """Put a job's song into the store and the queue."""
         job = await lead(JobStore(db=self.db), State.PROCESSING)
         key = SeparationKey(job_id=job.id, number=1)
+        await self.order(key, song, model=model, turn=turn)
+        return key
+
+    async def order(
+        self, key: SeparationKey, song: bytes, *, model: str = "spleeter", turn: int = 0
+    ) -> None:
+        """Put the song of an attempt into the store and the queue."""
         path = self.home / "song"
         path.write_bytes(song)
         await self.objects.put(path, key.song)
         order = Order(key=key, model=model, stems=STEMS, frames=len(song) // 8, turn=turn)
         await self.separations.submit(order)
-        return key
 
     async def until(
         self, key: SeparationKey, is_so: Callable[[Separation], Any], *, within_s: float = 100.0

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import urllib.request
+from dataclasses import replace
 
 from bot.providers.self_hosted.declared_models import decode_models, usable_models
 from storage.database.postgres_report import report_on
 from storage.work_queue.living_workers import LivingWorkers
 from storage.work_queue.separations import SeparationState
 from tests.integration.workers.farm import Farm
+from tests.support.waiting_worker import BAD
 
 
 async def test_songs_are_taken_in_the_order_of_their_turns(farm: Farm):
@@ -79,6 +81,20 @@ async def test_a_worker_on_which_song_after_song_fails_pauses_and_says_so(farm: 
         assert (await farm.separations.get(key)).state is SeparationState.WAITING  # type: ignore[union-attr]
         async with farm.worker("well"):
             assert (await farm.until_over(key)).state is SeparationState.DONE
+
+
+async def test_songs_that_fail_on_two_workers_pause_neither(farm: Farm):
+    bad = BAD * 1000
+    async with farm.worker("one") as one, farm.worker("two", WAIT_MODELS="scnet"):
+        first, second = await farm.submit(bad), await farm.submit(bad)
+        for key in (first, second):
+            assert (await farm.until_over(key)).state is SeparationState.FAILED
+        again = replace(first, number=2)
+        await farm.order(again, bad, model="scnet")
+        assert (await farm.until_over(again)).state is SeparationState.FAILED
+        assert (await farm.until_over(await farm.submit(bad))).state is SeparationState.FAILED
+        assert (await farm.until_over(await farm.submit())).state is SeparationState.DONE
+        assert "pauses" not in one.text
 
 
 async def test_a_waiting_song_that_is_cancelled_is_never_started(farm: Farm):
