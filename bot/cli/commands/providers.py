@@ -1,7 +1,7 @@
 """`providers`: shows what each provider serves, its state, and what it may bill for today."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bot.cli.opening.audio_link import our_version
 from bot.cli.opening.outbound import build_transport
 from bot.cli.opening.provider_set import build_embedded, build_provider_set, quietly
 from bot.cli.opening.stores import database_address
@@ -62,6 +63,8 @@ def providers(settings: Settings, console: Console) -> int:
     console.print(_states(settings, built, history))
     if workers.NAME in settings.usable_providers:
         console.print(_workers(history.workers), highlight=False)
+    for line in _audio_lines(history.workers):
+        console.print(line, highlight=False)
     console.print(_total(history.usage, settings.daily_spend_minutes), highlight=False)
     return 0
 
@@ -170,6 +173,16 @@ def _workers(known: Sequence[WorkerRow]) -> str:
     lines = [f"Workers: {len(serving)} running, for {slots} songs at once, with {names}"]
     lines += [f"{each.name}: {each.trouble}" for each in known if each.is_living and each.trouble]
     return "\n".join(lines)
+
+
+def _audio_lines(known: Sequence[WorkerRow]) -> Iterator[str]:
+    """Yield a line for each running worker that takes audio tasks."""
+    ours = our_version()
+    for worker in known:
+        if worker.is_living and worker.audio_slots:
+            line = f"{worker.name}: {worker.audio_slots} audio tasks at once"
+            is_ours = worker.version == ours
+            yield line if is_ours else f"{line}, for bots of version {worker.version} only"
 
 
 def _total(usage: Mapping[str, ProviderUsage], cap: int | None) -> str:

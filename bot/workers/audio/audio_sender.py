@@ -44,8 +44,8 @@ TAKEN_WITHIN_S: Final = 5.0
 LOOK_EVERY_S: Final = 0.25
 ASK_EVERY_S: Final = 10.0
 LEAST_DEADLINE_S: Final = 60.0
-DEADLINE_S_PER_MIB: Final = 1.0
-"""The time for each MiB of input, in which it is also transferred and worked on."""
+DEADLINE_S_PER_MIB: Final = 3.0
+"""The time for each MiB of input: for its transfers, and several times what the work takes."""
 TIDIED_WITHIN_S: Final = 2.0
 
 _A = TypeVar("_A", bound=Answer)

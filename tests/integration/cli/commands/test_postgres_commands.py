@@ -12,12 +12,14 @@ import pytest
 
 from bot.__main__ import main
 from bot.cli.commands.database_checks import check_database
+from bot.cli.opening.audio_link import our_version
 from bot.config import load_settings
 from sandbox.cluster.database_server import programs_folder
 from storage.database.opening import PostgresUrl, open_database
 from storage.groups.group_lock import PostgresGroupLock
 from storage.stores.job_store import JobStore
 from storage.stores.meta import LINK_KEY, Meta
+from storage.work_queue.living_workers import LivingWorkers, WorkerRow
 from tests.support.domain_factories import a_job
 
 SECRET = "hunter2hunter2"
@@ -71,6 +73,33 @@ def test_audit_looks_at_the_database_and_at_the_files(url: str, capsys: pytest.C
 def test_providers_reads_what_was_spent_there(url: str, capsys: pytest.CaptureFixture[str]):
     assert main(["providers"]) == 0
     assert "Submitted today: 0 min" in capsys.readouterr().out
+
+
+def test_providers_names_the_workers_that_take_audio_tasks(
+    url: str, capsys: pytest.CaptureFixture[str]
+):
+    asyncio.run(add_workers(url))
+    assert main(["providers"]) == 0
+    said = capsys.readouterr().out
+    assert "near: 3 audio tasks at once\n" in said
+    assert "old: 1 audio tasks at once, for bots of version 0.0.9 only\n" in said
+    assert "quiet" not in said
+
+
+async def add_workers(url: str) -> None:
+    db = await open_database(PostgresUrl(url))
+    workers = LivingWorkers(db=db)
+    for name, version, slots in (
+        ("near", our_version(), 3),
+        ("old", "0.0.9", 1),
+        ("quiet", our_version(), 0),
+    ):
+        row = WorkerRow(
+            id=name, name=name, version=version, models="[]", slots=0, audio_slots=slots,
+            device="cpu",
+        )  # fmt: skip
+        await workers.arrive(row)
+    await db.close()
 
 
 def test_what_backup_and_restore_print_brings_every_row_back(
