@@ -5,6 +5,8 @@ import psycopg
 import pytest
 
 from storage.database.postgres import PostgresDatabase
+from storage.database.protocols import Connection
+from storage.stores.lock_names import audio_places
 from storage.work_queue.audio_tasks import (
     AudioTasks,
     AudioTaskState,
@@ -51,6 +53,27 @@ async def test_no_more_tasks_get_a_place_than_workers_have(tasks: AudioTasks, wo
     given = await asyncio.gather(*(tasks.reserve(new_task_id(), "{}") for _ in range(8)))
     assert sorted(given) == [False] * 6 + [True] * 2
     assert await tasks.places() == 0
+
+
+async def test_the_last_place_is_not_given_again_while_its_reservation_is_committed(
+    tasks: AudioTasks, worker: WorkerRow, db: PostgresDatabase, rows: Rows
+):
+    await begun(tasks)
+    sleeping = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_s%'"
+
+    async def reserve_slowly(conn: Connection) -> None:
+        await conn.execute(
+            "INSERT INTO audio_tasks (id, version, task, state, created_at, asked_at) "
+            "SELECT ?, version, task, 'sending', created_at, asked_at FROM audio_tasks",
+            (ID,),
+        )
+        await conn.execute_fetchall("SELECT pg_sleep(1)")
+
+    slow = asyncio.create_task(db.write(reserve_slowly, locks=[audio_places()]))
+    while not rows.execute(sleeping).fetchall():
+        await asyncio.sleep(0.01)
+    assert not await tasks.reserve(new_task_id(), "{}")
+    await slow
 
 
 async def test_a_place_is_free_when_its_task_has_ended(tasks: AudioTasks, worker: WorkerRow):
