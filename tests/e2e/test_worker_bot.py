@@ -110,6 +110,17 @@ async def test_a_bot_that_is_killed_finds_the_song_that_a_worker_did_meanwhile(
     assert cluster.findings() == []
 
 
+async def test_stems_are_encoded_on_a_worker_that_takes_audio(cluster: Cluster, long_song: Path):
+    guest = await cluster.bot.guest()
+    settings = {"STEMCORD_WORKER_TASKS": "separate,audio"}
+    async with cluster.worker(settings=settings) as worker:
+        _, reply = await guest.result(long_song)
+        assert reading.stems(reply)
+        assert ": EncodeTask" in worker.text
+    assert "EncodeTask was run by a worker" in cluster.bot.log.read_text()
+    assert cluster.findings() == []
+
+
 async def test_cancelling_stops_the_worker(cluster: Cluster, song: Path):
     guest = await cluster.bot.guest()
     async with cluster.worker(settings={"WAIT_S": "60"}) as worker:
