@@ -84,7 +84,7 @@ class Elsewhere(Protocol):
         """Return what `take` makes of the answer, with the outputs on this disk.
 
         `is_busy` tells that the task would have to wait here. Raises the task's own refusal or
-        failure. Returns None with no output if the task was not run to its end, whatever the cause.
+        failure. Returns None, and leaves no output, if the task was not run to its end.
         """
         ...
 

@@ -1,7 +1,7 @@
 """Audio tasks for workers: a row for each, and the task in Procrastinate's queue that runs it.
 
-A task changes nothing but files, so it may run twice or be dropped at any point: its bot then runs
-it itself. PostgreSQL only.
+A task only makes files, so it may run twice, or be dropped at any point: its bot then runs it
+itself. PostgreSQL only.
 """
 
 import re
@@ -21,7 +21,7 @@ AUDIO_TASK: Final = "audio"
 AUDIO_OBJECTS: Final = "audio"
 """The prefix of all objects of audio tasks."""
 ABANDONED_S: Final = 60.0
-"""A task whose bot has not asked for it for this time is nobody's."""
+"""A task whose bot has not asked for it for this time is abandoned."""
 _ID: Final = re.compile(r"[0-9a-f]{24}")
 _QUEUE: Final = "audio1."
 

@@ -142,7 +142,7 @@ class AudioPerformer:
         return answer
 
     async def _require_health(self) -> None:
-        """Raise _Declined if children fail on this machine whatever their task."""
+        """Raise _Declined if even a known good sound cannot be decoded on this machine."""
         try:
             await self._audio.check()
         except AudioFailed as exc:

@@ -1,6 +1,6 @@
 """Runs audio tasks of a bot on workers, as long as one of them has a place.
 
-A task changes nothing but files. So whatever goes wrong on the way, it simply runs here.
+A task only makes files, so it can be run again: if anything goes wrong on the way, it runs here.
 """
 
 import asyncio

@@ -125,7 +125,7 @@ async def test_a_task_that_was_given_up_is_not_run(bench: Bench):
     assert (bench.audio.seen, bench.row.ends, bench.outcomes) == ([], [], {})
 
 
-async def test_results_that_nobody_wants_any_more_are_deleted(bench: Bench):
+async def test_results_that_are_no_longer_wanted_are_deleted(bench: Bench):
     bench.row.is_wanted = False
     await bench.performer.perform(ID)
     assert await bench.store.keys_under("audio") == []

@@ -46,7 +46,7 @@ def sweeper(outside: Outside) -> AudioSweeper:
     return AudioSweeper(tasks=outside, objects=outside)  # type: ignore[arg-type] # matches by shape
 
 
-async def test_a_task_that_nobody_asks_for_is_stopped_before_its_objects_are_deleted():
+async def test_an_abandoned_task_is_stopped_before_its_objects_are_deleted():
     outside = Outside()
     outside.left = ["b"]
     await sweeper(outside).sweep()
