@@ -7,7 +7,7 @@ from bot.audio.child.rendering.stretchers import Blocks, require_library, stretc
 from bot.audio.spool import SAMPLE_RATE
 from bot.domain.errors import Reason, Rejected
 
-BURST_EVERY_S = 0.5
+BURST_EVERY_S = 0.3
 BURSTS = 8
 
 
