@@ -25,8 +25,7 @@ cluster: .venv/cluster.stamp model ## run PostgreSQL, two bots, a standby and tw
 
 postgres: .venv/cluster.stamp ## install what PostgreSQL, object stores and workers need
 
-# Unit tests keep the cores busy, and any of them can run anywhere. The others also wait, for
-# processes and servers that the tests of one file share.
+# Any unit test can run anywhere. The tests of one file among the others share processes and servers.
 distribution := $(if $(filter tests/unit%,$(firstword $(ARGS))),-n auto --dist worksteal,-n 3 --dist loadfile)
 
 test: .venv/dev.stamp model ## run the tests (ARGS="-k quota" to select some)
