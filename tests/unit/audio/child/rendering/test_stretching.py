@@ -22,3 +22,14 @@ def test_a_song_a_moment_longer_than_a_segment_keeps_its_length(monkeypatch, fac
     faded = (sound * np.linspace(1, 0, frames)).T.astype(np.float32)
     pieces = stretched(Pieces([faded]), frames, factor=factor, by=Blocks.TONES)
     assert sum(map(len, pieces)) == round(frames / factor)
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.2])
+def test_a_held_note_keeps_its_loudness_over_every_seam(monkeypatch, factor):
+    monkeypatch.setattr(stretching, "_SEGMENT_FRAMES", 2 * SAMPLE_RATE)
+    note = audio_files.tone(7, level=0.4, hz=311).T.astype(np.float32)
+    pieces = stretched(Pieces([note]), len(note), factor=factor, by=Blocks.TONES)
+    sound = np.concatenate(list(pieces))[SAMPLE_RATE:-SAMPLE_RATE, 0]
+    power = np.cumsum(np.square(sound, dtype=np.float64))
+    loudness = np.sqrt((power[882:] - power[:-882]) / 882)
+    assert np.all(np.abs(20 * np.log10(loudness / np.median(loudness))) <= 0.5)
