@@ -167,7 +167,8 @@ class PollStep:
             await self._reconciler.cancel_remote(attempt)
             return await self._task_failed(followed, AttemptError.TIMED_OUT, AttemptState.ABANDONED)
         capabilities = followed.provider.capabilities
-        is_unmanned = not fraction and lacks_worker(followed.provider, attempt.model)
+        # A worker that drains still separates its last song.
+        is_unmanned = fraction is None and lacks_worker(followed.provider, attempt.model)
         self._core.board.put(
             job.id,
             Progress(

@@ -154,6 +154,25 @@ async def test_a_song_whose_worker_has_gone_says_so(
     await until_stage(harness, job.id, Stage.NO_WORKER)
 
 
+async def test_the_last_song_of_a_worker_that_drains_is_separated(
+    build: Callable[..., Awaitable[Harness]],
+) -> None:
+    provider = Unmanned()
+    provider.is_manned = True
+    provider.on_poll = [Running(0.0)] * 1000
+    harness = await build(provider)
+    job = await harness.split()
+    await until_stage(harness, job.id, Stage.SEPARATING)
+    provider.is_manned = False
+    polls = len(provider.on_poll)
+    async with asyncio.timeout(10):
+        while len(provider.on_poll) > polls - 5:
+            await asyncio.sleep(0.01)
+    progress = harness.board.get(job.id)
+    assert progress is not None
+    assert progress.stage is Stage.SEPARATING
+
+
 async def test_a_song_whose_worker_has_gone_fails_at_the_deadline(
     build: Callable[..., Awaitable[Harness]],
 ) -> None:
