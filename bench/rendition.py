@@ -26,7 +26,7 @@ from bot.domain.recipes import AudioFormat
 
 CHANGES = ((-200, 100), (300, 100), (0, 90), (300, 75), (-500, 50))
 SECONDS = 24.0
-_WIDTH = 130
+_WIDTH = 150
 PITCHES_HZ = {"chord": 277.18, "voice": 220.0, "bass": 55.0}
 
 
