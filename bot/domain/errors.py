@@ -34,6 +34,7 @@ SplitError
     ├── ProviderAuth        the key is refused or suspended
     ├── ProviderDown        unreachable or 5xx, and nothing was started
     ├── ProviderProtocol    an answer that contradicts its documentation
+    │   └── ResultTooBig        a result with more bytes than any song's; never fetch it again
     ├── ProviderRefused     this provider cannot do this file; another may
     │   └── ProviderStarved     this machine has too little memory for it
     ├── SubmitUncertain     the submit may have arrived; never send it again
@@ -237,6 +238,10 @@ class ProviderDown(ProviderError):
 
 class ProviderProtocol(ProviderError):
     """The provider's answer contradicts its documentation."""
+
+
+class ResultTooBig(ProviderProtocol):
+    """A result is larger than the result of any song, and would be so at each fetch."""
 
 
 class ProviderRefused(ProviderError):

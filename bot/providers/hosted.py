@@ -8,7 +8,7 @@ from typing import ClassVar, Final, Self
 from pydantic import SecretStr
 
 from bot.domain.attempt import RemoteFile, RemoteRef
-from bot.domain.errors import ProviderDown, ProviderProtocol, ProviderRefused
+from bot.domain.errors import ProviderDown, ProviderProtocol, ProviderRefused, ResultTooBig
 from bot.net.api_client import ApiClient, Timeouts
 from bot.net.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
 from bot.providers.interface import (
@@ -89,7 +89,9 @@ class Hosted(ABC):
             )
         except DownloadFailed as exc:
             raise ProviderDown(f"result: {exc}") from exc
-        except (DownloadRefused, DownloadTooBig) as exc:
+        except DownloadTooBig as exc:
+            raise ResultTooBig(f"result: {exc}") from exc
+        except DownloadRefused as exc:
             raise ProviderProtocol(f"result: {exc}") from exc
 
     async def cancel(self, ref: RemoteRef) -> None:

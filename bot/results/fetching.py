@@ -16,6 +16,7 @@ from bot.domain.errors import (
     Rejected,
     ResultsNotFetched,
     ResultsUnreachable,
+    ResultTooBig,
 )
 from bot.domain.job import Job
 from bot.providers.interface import Model, Provider
@@ -51,7 +52,10 @@ class ResultFetcher:
     async def fetch(
         self, job: Job, files: tuple[RemoteFile, ...], provider: Provider, where: JobDir
     ) -> Fetched:
-        """Return every result as a spool in the job's work folder. Raises ResultsNotFetched."""
+        """Return every result as a spool in the job's work folder.
+
+        Raises ResultsNotFetched, and ResultTooBig, after which another fetch is useless.
+        """
         spools = await gather_or_raise(
             self._fetch_one(job, file, provider, where.work / f"result-{number}.f32", where.mixture)
             for number, file in enumerate(files)
@@ -68,6 +72,8 @@ class ResultFetcher:
                 await provider.fetch(file, into)
             except ProviderDown as exc:
                 raise ResultsUnreachable(str(exc)) from exc
+            except ResultTooBig:
+                raise
             except ProviderError as exc:
                 raise ResultsNotFetched(str(exc)) from exc
             if is_spool or await self._decode(job, spool, song):

@@ -19,6 +19,7 @@ from bot.domain.errors import (
     ProviderProtocol,
     ProviderQuotaSpent,
     ProviderRefused,
+    ResultTooBig,
     SubmitUncertain,
 )
 from bot.net.api_client import MAX_ANSWER_BYTES, Timeouts
@@ -349,7 +350,7 @@ async def test_a_result_is_fetched_without_the_key(vendor, tmp_path):
 @pytest.mark.parametrize(
     ("response", "expected"),
     [
-        (httpx.Response(200, content=b"x" * (MAX_RESULT_BYTES + 1)), ProviderProtocol),
+        (httpx.Response(200, content=b"x" * (MAX_RESULT_BYTES + 1)), ResultTooBig),
         (httpx.Response(404), ProviderProtocol),
         (httpx.Response(200, content=b"x", headers={"content-length": "9"}), ProviderDown),
         (httpx.Response(503), ProviderDown),

@@ -11,7 +11,7 @@ import pytest
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tools import AudioTools
 from bot.domain.attempt import RemoteFile
-from bot.domain.errors import ProviderProtocol, Reason
+from bot.domain.errors import ProviderProtocol, Reason, ResultTooBig
 from bot.domain.job import Job, State
 from bot.domain.recipes import Recipe, Stem
 from bot.providers.interface import Finished, Model
@@ -444,6 +444,18 @@ async def test_an_expired_link_is_asked_for_again(
     assert job.state is State.DELIVERED
     assert shelf.fetched == ["vocals?1", "vocals?2"]
     assert len(shelf.submits) == 1
+
+
+async def test_a_result_that_is_too_big_is_not_fetched_again(
+    opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
+) -> None:
+    voice = flac(tmp_path / "v.flac", stems[Stem.VOCALS])
+    endless = FileProvider(VOCALS, {"vocals": [ResultTooBig("more"), voice]}, name="endless")
+    studio = await opened(song, endless, FileProvider(VOCALS, {"vocals": voice}))
+    job = await studio.split(Recipe.VOCALS)
+    assert (job.state, job.provider) == (State.DELIVERED, "shelf")
+    assert endless.fetched == ["vocals?1"]
+    assert (await studio.errors(job))["endless"] == "protocol"
 
 
 class Flood(FileProvider):
