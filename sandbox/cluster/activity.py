@@ -129,7 +129,11 @@ async def _state(http: aiohttp.ClientSession, member: Member) -> str:
             found: Json = await answer.json()
     except _GONE:
         return STARTING
-    return str(found["state"]) if found["store"] else "waiting for the database"
+    if not found["store"]:
+        return "waiting for the database"
+    # Shards identify one after the other, so a bot may serve its group some seconds earlier.
+    is_connected = found.get("discord", True) or found["state"] != "serving"
+    return str(found["state"]) if is_connected else "waiting for Discord"
 
 
 def _written(song: Song) -> Json:

@@ -22,6 +22,24 @@ HZ = dict(zip(SIX, (300, 500, 700, 900, 1_100, 1_300), strict=True))
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"> & “Rain” {stem} \u202e"
 
+PRESSES = """
+async () => {
+  const passed = (ms) => new Promise((resolve) => {
+    const [began, channel] = [performance.now(), new MessageChannel()];
+    channel.port1.onmessage = () => {
+      if (performance.now() - began >= ms) resolve();
+      else channel.port2.postMessage(null);
+    };
+    channel.port2.postMessage(null);
+  });
+  for (let i = 0; i < 240; i += 1) {
+    const key = i % 6 < 3 ? "ArrowRight" : "ArrowLeft";
+    document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    await passed((i * 7) % 11);
+  }
+}
+"""
+
 SAFARI = """
 (() => {
   let pressed = false;
@@ -286,6 +304,18 @@ async def test_arrows_on_the_position_move_by_seconds(visit: Opener, six: tuple[
         await listener.page.keyboard.press("ArrowRight")
     await listener.page.keyboard.press("ArrowLeft")
     await expect(slider).to_have_value("10")
+
+
+async def test_quick_presses_of_arrows_are_all_followed_while_the_page_plays(
+    visit: Opener, six: tuple[Job, str]
+) -> None:
+    listener = await visit(six[1])
+    await listener.press("play")
+    await until_heard(listener, set(SIX))
+    slider = listener.page.get_by_role("slider", name="position", exact=True)
+    before = float(await slider.input_value())
+    await listener.page.evaluate(PRESSES)
+    assert before <= float(await slider.input_value()) <= before + 4
 
 
 async def test_a_time_stretcher_that_did_not_arrive_is_fetched_again(

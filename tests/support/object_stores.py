@@ -51,7 +51,7 @@ class S3Service:
 
 @contextmanager
 def s3_service() -> Iterator[str]:
-    """Yield the address of a service with one empty bucket."""
+    """Yield the address of a service with a bucket; all services of a process share its objects."""
     service = S3Service()
     try:
         yield service.endpoint

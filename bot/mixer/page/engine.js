@@ -60,6 +60,7 @@ export class Engine extends EventTarget {
   #over = false;
   #loop = null;
   #stretcher = null;
+  #seeks = 0;
 
   constructor(song, profile = isPhone() ? "phone" : "desktop") {
     super();
@@ -155,7 +156,8 @@ export class Engine extends EventTarget {
 
   seek(seconds) {
     this.at = Math.max(0, Math.min(seconds, this.#song.seconds));
-    this.#order("seek", { to: this.#tape ? this.#frame(this.at) : 0 });
+    this.#seeks += 1;
+    this.#order("seek", { to: this.#tape ? this.#frame(this.at) : 0, number: this.#seeks });
     this.#pump();
     this.#changed();
   }
@@ -196,12 +198,13 @@ export class Engine extends EventTarget {
     this.#order("stretch", { bytes }, [bytes]);
   }
 
-  #hear({ at, playing, starved, done }) {
+  #hear({ at, seeks, playing, starved, done }) {
     if (done) {
       discard(done);
       return;
     }
-    this.at = Math.min(at / this.rate, this.#song.seconds);
+    // A report from before the last seek would undo it, and a quick second press would start there.
+    if (seeks === this.#seeks) this.at = Math.min(at / this.rate, this.#song.seconds);
     this.starved = starved;
     if (this.playing && !playing && at >= this.#frame(this.#song.seconds)) this.playing = false;
     this.#pump();

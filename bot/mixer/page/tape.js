@@ -164,6 +164,7 @@ class Tape extends AudioWorkletProcessor {
     this.head = new Head({ packs: this.packs, buses });
     this.orders = [];
     this.playing = false;
+    this.seeks = 0; // the number of the last seek
     this.starved = false;
     this.cautious = false; // after an underrun, wait for one more pack
     this.pace = { rate: 1, semitones: 0 };
@@ -217,11 +218,19 @@ class Tape extends AudioWorkletProcessor {
     this.tell();
   }
 
-  seek({ to }) {
+  /** Move to a frame; from then on, reports bear the number of this seek. */
+  seek({ to, number = this.seeks }) {
     const target = Math.max(0, Math.min(Math.round(to), this.packs.total));
     if (this.stretched && this.head.running) {
-      this.duck(() => this.move(target));
-    } else if (this.stretched || !this.head.ready(0) || !this.packs.cover(target, FADE)) {
+      this.duck(() => {
+        this.move(target);
+        this.seeks = number;
+      });
+      this.tell();
+      return;
+    }
+    this.seeks = number;
+    if (this.stretched || !this.head.ready(0) || !this.packs.cover(target, FADE)) {
       this.still();
       this.move(target);
     } else this.head.jump(target);
@@ -268,6 +277,7 @@ class Tape extends AudioWorkletProcessor {
     if (this.stretched && this.head.running) {
       const at = this.heard();
       this.duck(() => {
+        if (!this.head.running) return; // a seek came first
         this.head.running = false;
         this.head.at = at;
       });
@@ -402,8 +412,8 @@ class Tape extends AudioWorkletProcessor {
 
   tell() {
     this.sinceReport = 0;
-    const { playing, starved } = this;
-    this.port.postMessage({ at: this.heard(), playing, starved });
+    const { seeks, playing, starved } = this;
+    this.port.postMessage({ at: this.heard(), seeks, playing, starved });
   }
 }
 

@@ -1,7 +1,7 @@
 """The audio side of a bot whose heavy tasks may go to workers, for tests to break."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +99,10 @@ class Bench:
             while await self.tasks.places() <= 0:
                 await asyncio.sleep(0.05)
 
-    async def until_nothing_is_left(self) -> None:
-        """Wait until rows, tasks and objects are deleted."""
+    async def until_nothing_is_left(
+        self, *, sweep: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Wait until rows, tasks and objects are deleted, calling `sweep` again and again."""
         jobs = "SELECT id FROM procrastinate_jobs"
         async with asyncio.timeout(20):
             while (
@@ -108,6 +110,8 @@ class Bench:
                 or await self.farm.db.read(jobs)
                 or await self.objects.keys_under("audio")
             ):
+                if sweep is not None:
+                    await sweep()
                 await asyncio.sleep(0.05)
 
     async def age(self, table: str, column: str) -> None:

@@ -156,8 +156,8 @@ async def test_a_frozen_worker_that_returns_late_changes_nothing(bench: Bench):
         await bench.until_place()
         await bench.encode()  # it works on
         assert bench.outcomes == {"worker_gone": 1, "done": 1}
-        await AudioSweeper(tasks=bench.tasks, objects=bench.objects).remove_orphans()
-        await bench.until_nothing_is_left()
+        sweeper = AudioSweeper(tasks=bench.tasks, objects=bench.objects)
+        await bench.until_nothing_is_left(sweep=sweeper.remove_orphans)
     assert encoded.path.read_bytes() == here
 
 
@@ -286,7 +286,7 @@ async def test_objects_without_a_row_are_deleted(bench: Bench):
 async def test_songs_travel_through_a_bucket(farm: Farm, sounds: Sounds, tmp_path: Path):
     service = S3Service()
     try:
-        url, settings = f"s3://{BUCKET}/stemcord", variables(service.endpoint)
+        url, settings = f"s3://{BUCKET}/audio", variables(service.endpoint)
         objects = open_object_store(url, settings)
         await objects.prepare("tests")
         async with open_bench(farm, sounds, tmp_path, objects=objects) as bench:
