@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import sys
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -91,11 +90,6 @@ EVER_SINCE = datetime.fromtimestamp(0, UTC)
 SUBMIT_GRACE_S = 3.0
 STEP_DOWN_S = 5.0
 """The time in which a replaced bot must stop before it stands by."""
-SWITCH_INTERVAL_S = 0.0005
-"""How long the database's threads wait for a busy event loop, several times a statement.
-
-Python's default of 5 ms makes the slowest answers under load a fifth slower.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +139,6 @@ def run_with(open_them: OpenEverything, settings: Settings) -> int:
     for line in settings.unknown:
         log.warning(line)
     data = DataDir(settings.data_dir)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     with data.lock():
         asyncio.run(_serve(settings, data, open_them))
     return 0
