@@ -65,7 +65,7 @@ class GroupCommit:
             for request in group:
                 await self._run(request, is_alone=len(group) == 1)
             await self._conn.commit()
-        except BaseException as exc:
+        except BaseException as exc:  # everyone in the group must be told, and nothing stay open
             for request in group:
                 _fail(request, exc)
             await self._conn.rollback()  # no effect without an open transaction
@@ -83,7 +83,7 @@ class GroupCommit:
         await self._conn.execute("SAVEPOINT request")
         try:
             request.result = await request.work(self._conn)
-        except Exception as exc:
+        except Exception as exc:  # raised to the caller whose transaction this is
             if not self._conn.in_transaction:  # SQLite itself undoes all of it on a full disk
                 raise
             await self._conn.execute("ROLLBACK TO request")

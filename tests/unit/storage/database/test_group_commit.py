@@ -15,7 +15,7 @@ from tests.support.meta_rows import PUT, putting, rows
 async def together(
     db: Database,
     *works: Callable[[Connection], Awaitable[None]],
-    meanwhile: Callable[[], object] = int,
+    meanwhile: Callable[[], object] | None = None,
 ) -> list[BaseException | None]:
     """Write while another transaction is running, so that they are committed as one group."""
     begun, go_on = asyncio.Event(), asyncio.Event()
@@ -28,7 +28,8 @@ async def together(
     await begun.wait()
     writing += [asyncio.create_task(db.write(work)) for work in works]
     await asyncio.sleep(0)
-    meanwhile()
+    if meanwhile is not None:
+        meanwhile()
     go_on.set()
     return (await asyncio.gather(*writing, return_exceptions=True))[1:]
 
