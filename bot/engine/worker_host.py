@@ -175,11 +175,13 @@ class WorkerHost:
     async def _start_ahead(self) -> None:
         async with self._turn:
             await self._stay()
-            child = await self._living_child()
-            if self._is_closed:  # meanwhile
-                await child.end(grace_s=self._times.grace_s)
-            else:
-                self._retirement = asyncio.create_task(self._retire())
+            try:
+                child = await self._living_child()
+                if self._is_closed:  # meanwhile
+                    await child.end(grace_s=self._times.grace_s)
+            finally:  # also if this call was cancelled while the worker was starting
+                if not self._is_closed:
+                    self._retirement = asyncio.create_task(self._retire())
 
     async def _separate(
         self,

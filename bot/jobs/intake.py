@@ -17,6 +17,7 @@ from bot.accounts.user_limits import RefusedFiles, RepeatLimit
 from bot.audio.spool import FRAME_BYTES
 from bot.audio.tasks import Decoded
 from bot.audio.tools import AudioTools
+from bot.concurrency import both
 from bot.domain.backoff import backoff_s
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job, State, UserId
@@ -252,14 +253,15 @@ class IntakeStep:
         where = self._files.of(job.id)
         self._core.board.put(job.id, Progress(stage=Stage.CHECKING))
         minutes = self._limits.max_duration_minutes
-        await self._warm_up(job)
+        decoding = self._audio.decode(
+            where.input,
+            where.mixture,
+            max_duration_s=most_frames / SAMPLE_RATE,
+            cover=where.cover,
+        )
         try:
-            return await self._audio.decode(
-                where.input,
-                where.mixture,
-                max_duration_s=most_frames / SAMPLE_RATE,
-                cover=where.cover,
-            )
+            decoded, _ = await both(decoding, self._warm_up(job))
+            return decoded
         except Rejected as exc:
             if exc.problem.reason is Reason.TOO_LONG and most_frames < self._limits.max_frames:
                 raise Rejected(Reason.DISK_FULL) from exc

@@ -139,6 +139,22 @@ async def test_a_worker_that_was_started_for_nothing_ends(small_model, is_runnin
     await engine.close()
 
 
+async def test_a_worker_whose_start_is_cancelled_ends_too(small_model, is_running):
+    engine = Engine(
+        models_dir=small_model, model=SPLEETER, threads=1, times=EngineTimes(idle_s=0.05)
+    )
+    warming = asyncio.create_task(engine.warm_up())
+    async with asyncio.timeout(20):
+        while engine.pid is None:
+            await asyncio.sleep(0)
+    pid = running(engine)
+    warming.cancel()
+    async with asyncio.timeout(20):
+        while is_running(pid):
+            await asyncio.sleep(0.01)
+    await engine.close()
+
+
 async def test_a_closed_engine_starts_no_worker_ahead(fresh_engine):
     await fresh_engine.close()
     await fresh_engine.warm_up()

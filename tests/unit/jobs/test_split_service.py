@@ -3,9 +3,11 @@
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bot.audio.tasks import Decoded
 from bot.delivery.port import Refused, ReplyUnavailable
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import (
@@ -22,7 +24,7 @@ from bot.jobs.job_runtime import AwaitWake
 from bot.net.downloads import DownloadFailed, DownloadRefused, DownloadTooBig
 from bot.providers.interface import Running
 from storage.database.protocols import Connection
-from tests.support.fakes import FakeProvider
+from tests.support.fakes import FakeAudio, FakeProvider
 from tests.support.harness import ADA, BEN, Harness
 
 
@@ -476,34 +478,50 @@ async def test_a_request_acknowledged_just_before_it_is_withdrawn_runs(harness: 
         assert ended.state is (State.CANCELLED if is_refused else State.DELIVERED)
 
 
-class WarmProvider(FakeProvider):
-    """Records that it was told to prepare."""
+class SlowDecoder(FakeAudio):
+    """Decodes until a provider is prepared."""
 
-    def __init__(self, name: str, harness: list[Harness]) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.warm = asyncio.Event(), asyncio.Event()
+
+    async def decode(self, *paths: Path, **options: Any) -> Decoded:
+        self.begun.set()
+        await self.warm.wait()
+        return await super().decode(*paths, **options)
+
+
+class WarmProvider(FakeProvider):
+    """Prepares once a song is being decoded."""
+
+    def __init__(self, name: str, decoder: SlowDecoder) -> None:
         super().__init__(name)
-        self._harness = harness
-        self.spools: list[bool] = []
+        self._decoder = decoder
+        self.warm_ups = 0
 
     async def warm_up(self) -> None:
-        [job] = await self._harness[0].jobs.of_user(ADA, 1)
-        self.spools.append(self._harness[0].files.of(job.id).mixture.exists())
+        await self._decoder.begun.wait()
+        self.warm_ups += 1
+        self._decoder.warm.set()
 
 
-async def test_the_first_provider_prepares_before_the_song_is_decoded(tmp_path: Path) -> None:
-    made: list[Harness] = []
-    first, second = WarmProvider("first", made), WarmProvider("second", made)
-    made.append(harness := await Harness.build(tmp_path, first, second))
+async def test_the_first_provider_prepares_while_the_song_is_decoded(tmp_path: Path) -> None:
+    decoder = SlowDecoder()
+    audio: Any = decoder
+    first, second = WarmProvider("first", decoder), WarmProvider("second", decoder)
+    harness = await Harness.build(tmp_path, first, second, audio=audio)
     await harness.until((await harness.split()).id)
-    assert (first.spools, second.spools) == ([False], [])
+    assert (first.warm_ups, second.warm_ups) == (1, 0)
+    decoder.begun.clear()
+    decoder.warm.clear()
     await harness.until((await harness.split(provider="second")).id)
-    assert (first.spools, second.spools) == ([False], [False])
+    assert (first.warm_ups, second.warm_ups) == (1, 1)
     await harness.close()
 
 
 async def test_a_provider_behind_a_hosted_one_does_not_prepare(tmp_path: Path) -> None:
-    made: list[Harness] = []
-    hosted, second = FakeProvider("hosted"), WarmProvider("second", made)
-    made.append(harness := await Harness.build(tmp_path, hosted, second))
+    hosted, second = FakeProvider("hosted"), WarmProvider("second", SlowDecoder())
+    harness = await Harness.build(tmp_path, hosted, second)
     await harness.until((await harness.split()).id)
-    assert second.spools == []
+    assert second.warm_ups == 0
     await harness.close()
