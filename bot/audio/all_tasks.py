@@ -1,6 +1,6 @@
 """All tasks of an audio child, and the answers to them."""
 
-from bot.audio.analysis_task import AnalyseTask
+from bot.audio.analysis_task import AnalyseMixesTask, AnalyseTask
 from bot.audio.clip_task import Clipped, ClipTask
 from bot.audio.pack_tasks import Packed, PackTask, Peaks, PeaksTask
 from bot.audio.rendition_tasks import Rendered, RenderTask
@@ -33,6 +33,7 @@ Task = (
     | PackTask
     | PeaksTask
     | AnalyseTask
+    | AnalyseMixesTask
     | RenderTask
     | ClipTask
 )

@@ -1,9 +1,10 @@
-"""The task of analysing a song, and the role of each master in it."""
+"""The tasks of analysing a song, and the role of each master in it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from bot.audio.tasks import Part
 from bot.domain.analysis import Analysis
 from bot.domain.recipes import Stem
 from bot.processes.limits import MIB, Budget
@@ -52,6 +53,34 @@ class AnalyseTask:
     @property
     def budget(self) -> Budget:
         return Budget(cpu_s=_CPU_S, file_bytes=_BYTES_WRITTEN, thread_pools=len(self.parts))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenedMix:
+    """The spools from which a master is mixed, and the master's role."""
+
+    parts: tuple[Part, ...]
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyseMixesTask:
+    """Measure the same as `AnalyseTask` over `frames` frames of masters that need not exist yet."""
+
+    mixes: tuple[ListenedMix, ...]
+    frames: int
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        return tuple({part.spool for mix in self.mixes for part in mix.parts})
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return ()
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(cpu_s=_CPU_S, file_bytes=_BYTES_WRITTEN, thread_pools=1)
 
 
 _ROLES = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bot.audio.all_tasks import Answer, Task
-from bot.audio.analysis_task import AnalyseTask, is_plausible
+from bot.audio.analysis_task import AnalyseMixesTask, AnalyseTask, is_plausible
 from bot.audio.clip_task import MOST_CLIP_BYTES, Clipped, ClipTask
 from bot.audio.pack_tasks import Peaks, PeaksTask
 from bot.audio.rendition_tasks import Rendered, RenderTask, frames_of
@@ -67,9 +67,9 @@ def _require_truth(task: Task, answer: Answer) -> None:
         case ClipTask(), Clipped():
             _require_clip(task, answer)
         case AnalyseTask(), Analysis():
-            seconds = max(frames_of(part.master) for part in task.parts) / SAMPLE_RATE
-            if not is_plausible(answer, seconds=seconds):
-                raise AudioFailed("the child reported an analysis that no song can have")
+            _require_possible(answer, frames=max(frames_of(part.master) for part in task.parts))
+        case AnalyseMixesTask(), Analysis():
+            _require_possible(answer, frames=task.frames)
         case PeaksTask(), Peaks():
             _require_one_each(answer.stems, task.stems)
         case MeasureTask(), Measured():
@@ -92,6 +92,11 @@ def _require_rendition(task: RenderTask, rendered: Rendered) -> None:
     if rendered.frames != task.rendered_frames or not is_whole:
         raise AudioFailed("the child did not render what was requested")
     _require_one_each(rendered.levels, task.files)
+
+
+def _require_possible(analysis: Analysis, *, frames: int) -> None:
+    if not is_plausible(analysis, seconds=frames / SAMPLE_RATE):
+        raise AudioFailed("the child reported an analysis that no song can have")
 
 
 def _require_one_each(found: Sequence[object], asked: Sequence[object]) -> None:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from bot.audio.all_tasks import Answer, Task
-from bot.audio.analysis_task import AnalyseTask, Listened, Role
+from bot.audio.analysis_task import AnalyseMixesTask, AnalyseTask, Listened, ListenedMix, Role
 from bot.audio.answers import accepted, discard
 from bot.audio.click_track import ClickTrack
 from bot.audio.clip_task import Clipped, ClipTask
@@ -301,6 +301,18 @@ class AudioTools:
         parts = tuple(Listened(master=_absolute(stem), role=role) for stem, role in stems)
         return await self._run(AnalyseTask(parts=parts), Analysis)
 
+    async def analyse_mixes(
+        self, mixes: Sequence[tuple[Sequence[Part], Role]], *, frames: int
+    ) -> Analysis:
+        """Measure the same as `analyse`, from the spools of which masters are mixed."""
+        heard = (ListenedMix(parts=_absolute_parts(parts), role=role) for parts, role in mixes)
+        return await self._run(AnalyseMixesTask(mixes=tuple(heard), frames=frames), Analysis)
+
+    @property
+    def is_analysing(self) -> bool:
+        """Whether a song is being analysed, so that another one would have to wait."""
+        return self._analysing.locked()
+
     async def perform(self, task: Task) -> Answer | Refusal:
         """Run the task of another process in a child, and return its answer unchecked.
 
@@ -352,7 +364,7 @@ class AudioTools:
                 return self._decoding
             case PackTask():
                 return self._packing
-            case AnalyseTask():
+            case AnalyseTask() | AnalyseMixesTask():
                 return self._analysing
             case RenderTask():
                 # Renditions are free, so however many are requested, they must not delay new songs.

@@ -1,15 +1,18 @@
 """The step from a provider's results to `ready`: fetches, decodes and mixes them into masters."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from bot.audio.analysis_task import role_of
 from bot.audio.spool import SILENCE
 from bot.audio.tasks import Combined, Mix, Part
 from bot.audio.tools import AudioTools
+from bot.domain.analysis import Analysis
 from bot.domain.attempt import Attempt
-from bot.domain.errors import ProviderProtocol
+from bot.domain.errors import ProviderProtocol, SplitError
 from bot.domain.job import Job, State
 from bot.domain.minutes import Post
 from bot.domain.recipes import UNNAMED, Stem
@@ -25,6 +28,8 @@ log = logging.getLogger(__name__)
 
 Spools = Mapping[Stem, Path]
 
+SPOOL_ANALYSIS_WITHIN_S = 3.0
+"""How long finished masters wait for the analysis, which takes about as long as they do."""
 _VOICES = (Stem.VOCALS, Stem.LEAD_VOCALS)
 
 
@@ -70,16 +75,16 @@ class CollectStep:
         made = _derivations(job, model, spools)
         is_exact = provider.capabilities.gives_spools
         placement = await self._place(made, spools, where.mixture, is_exact=is_exact)
-        masters = {stem: where.master(stem) for stem in made}
-        mixes = [
-            Mix(path=masters[stem], parts=parts)
+        mixed = {
+            stem: Mix(path=where.master(stem), parts=parts)
             for stem, parts in _parts(made, spools, where.mixture, placement).items()
-        ]
-        written = await self._audio.combine(mixes, frames=job.frames)
+        }
+        written, analysis = await self._written(job, mixed)
         _require_quieter_rests(made, written, placement)
         return MadeMasters(
             is_voiceless=_is_voiceless(made, written, placement),
             is_unnamed=made.keys() == set(UNNAMED),
+            analysis=analysis,
         )
 
     async def finish(self, job: Job, made: MadeMasters) -> StepResult:
@@ -88,6 +93,8 @@ class CollectStep:
         Safe to repeat until the job is saved.
         """
         await self._files.settle(job.id)
+        if made.analysis is not None:
+            await self._core.jobs.note_analysis(job.id, made.analysis)
         await self._core.jobs.save(
             job.ready(
                 self._core.clock.now(),
@@ -100,6 +107,34 @@ class CollectStep:
         await self._files.drop_work(job.id)
         log.info("%s is ready", job.id, extra={"job": job.id, "action": "ready"})
         return RetryAfter()
+
+    async def _written(
+        self, job: Job, mixed: Mapping[Stem, Mix]
+    ) -> tuple[Combined, Analysis | None]:
+        """Write the masters, and analyse the song in the meantime, as writing leaves cores idle.
+
+        The spools are not read after this call.
+        """
+        listening = asyncio.create_task(self._heard(job, mixed), name=f"analysis of {job.id}")
+        try:
+            written = await self._audio.combine(list(mixed.values()), frames=job.frames)
+            done, _ = await asyncio.wait([listening], timeout=SPOOL_ANALYSIS_WITHIN_S)
+            return written, listening.result() if done else None
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    async def _heard(self, job: Job, mixed: Mapping[Stem, Mix]) -> Analysis | None:
+        """Analyse the song, unless it would have to wait; otherwise its masters are analysed."""
+        if self._audio.is_analysing:
+            return None
+        parts = [(mix.parts, role_of(stem)) for stem, mix in mixed.items()]
+        try:
+            return await self._audio.analyse_mixes(parts, frames=job.frames or 0)
+        except (SplitError, OSError) as exc:
+            # The stems matter more than their description.
+            log.warning("%s: its key and tempo could not be measured yet: %s", job.id, exc)
+            return None
 
     async def _place(
         self, made: Mapping[Stem, Derivation], spools: Spools, song: Path, *, is_exact: bool

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from bot.accounts.disk_guard import DiskGuard
 from bot.delivery.port import Delivery
+from bot.domain.analysis import Analysis
 from bot.domain.backoff import Reminders
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
@@ -52,6 +53,8 @@ class MadeMasters:
 
     is_voiceless: bool
     is_unnamed: bool
+    analysis: Analysis | None
+    """The song's analysis, unless it failed or has yet to be made from the masters."""
 
 
 @dataclass(slots=True)

@@ -163,7 +163,8 @@ class FakeAudio:
     gate: asyncio.Event | None = None
     """If set, encoding waits for this event."""
     heard: Analysis = field(default_factory=Analysis)
-    """The result of `analyse`."""
+    """The result of `analyse` and `analyse_mixes`."""
+    is_analysing: bool = False
     render_error: Exception | None = None
     renders: list[Mapping[str, Any]] = field(default_factory=list)
     """The options of each `render`."""
@@ -173,6 +174,11 @@ class FakeAudio:
     clip_content: bytes = b"ID3, but no sound"
 
     async def analyse(self, stems: Sequence[tuple[Path, Role]]) -> Analysis:
+        return self.heard
+
+    async def analyse_mixes(
+        self, mixes: Sequence[tuple[Sequence[Part], Role]], *, frames: int
+    ) -> Analysis:
         return self.heard
 
     async def render(self, outputs: Sequence[RenderedOutput], **options: Any) -> Rendered:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import assert_never
 
 from bot.audio.all_tasks import Answer, Task
-from bot.audio.analysis_task import AnalyseTask
+from bot.audio.analysis_task import AnalyseMixesTask, AnalyseTask
 from bot.audio.clip_task import ClipTask
 from bot.audio.pack_tasks import PackTask, PeaksTask
 from bot.audio.rendition_tasks import RenderTask
@@ -119,6 +119,10 @@ def _perform(task: Task) -> Answer:
             from bot.audio.child.picture import picture
 
             return picture(task)
+        case AnalyseMixesTask():
+            from bot.audio.child.analysis.analyse import analyse_mixes
+
+            return analyse_mixes(task)
         case PackTask() | PeaksTask() | AnalyseTask() | RenderTask() | ClipTask():
             return _perform_on_masters(task)
         case _:

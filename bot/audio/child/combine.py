@@ -55,7 +55,7 @@ def measure(task: MeasureTask) -> Measured:
 
 def _gauged(sums: Sums, frames: int) -> list[Gauge]:
     gauges = [Gauge(frames=frames) for _ in sums]
-    for blocks in _mixed(sums, frames):
+    for blocks in mixed(sums, frames):
         for gauge, block in zip(gauges, blocks, strict=True):
             gauge.add(block)
     if not all(math.isfinite(gauge.rms) for gauge in gauges):
@@ -74,7 +74,7 @@ def _write(mixes: Sequence[Mix], frames: int, factor: float, gauges: Sequence[Ga
         ]
         threads = stack.enter_context(ThreadPoolExecutor(len(mixes)))
         written: Iterator[None] = iter(())
-        for blocks in _mixed([mix.parts for mix in mixes], frames):
+        for blocks in mixed([mix.parts for mix in mixes], frames):
             scaled = [block * np.float32(factor) for block in blocks]
             deque(written, maxlen=0)  # wait for the previous block, and raise a writer's error
             written = threads.map(lambda write, block: write(block), writers, scaled)
@@ -86,7 +86,7 @@ def _write(mixes: Sequence[Mix], frames: int, factor: float, gauges: Sequence[Ga
         part_of(mix.path).replace(mix.path)
 
 
-def _mixed(sums: Sums, frames: int) -> Iterator[list[Samples]]:
+def mixed(sums: Sums, frames: int) -> Iterator[list[Samples]]:
     """Yield one block of every sum at a time; each spool is opened once."""
     with ExitStack() as stack:
         files = {path: stack.enter_context(path.open("rb")) for path in _spools(sums)}

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from bot.audio.analysis_task import Role, role_of
+from bot.audio.tasks import Part
 from bot.audio.tools import AudioTools
 from bot.domain.analysis import Analysis, Key
 from bot.domain.errors import AudioFailed
-from tests.support import synthetic_songs
+from tests.support import audio_files, synthetic_songs
 from tests.support.processes import forking
+from tests.support.sound import heard
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,6 +30,26 @@ async def test_a_confined_child_analyses_a_song(tmp_path, tools):
     assert truth.key in {analysis.key.key, analysis.key.relative}
     assert analysis.tempo.bpm == pytest.approx(96, rel=0.01)
     assert Analysis.from_json(analysis.to_json()) == analysis
+
+
+async def test_a_confined_child_hears_the_same_in_spools_as_in_masters(tmp_path, tools):
+    truth = synthetic_songs.Truth(key=Key(tonic=9, is_minor=True), bpm=96, seconds=16, seed=11)
+    stems, mixes = [], []
+    for stem, wave in synthetic_songs.make(truth).stems.items():
+        master = synthetic_songs.write(wave, tmp_path / f"{stem}.flac")
+        spool = audio_files.write_spool(tmp_path / f"{stem}.f32", heard(master))
+        stems.append((master, role_of(stem)))
+        mixes.append(((Part(spool=spool),), role_of(stem)))
+    frames = len(heard(stems[0][0])[0])
+    analysis = await tools.analyse(stems)
+    assert analysis.key
+    assert await tools.analyse_mixes(mixes, frames=frames) == analysis
+    assert not tools.is_analysing
+
+
+async def test_a_spool_that_is_gone_fails_the_analysis(tmp_path, tools):
+    with pytest.raises(AudioFailed):
+        await tools.analyse_mixes([((Part(spool=tmp_path / "none.f32"),), Role.DRUMS)], frames=9)
 
 
 async def test_a_master_that_cannot_be_read_fails_the_analysis(tmp_path, tools):

@@ -3,7 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from bot.audio.analysis_task import AnalyseTask, Listened, Role, is_plausible, role_of
+from bot.audio.analysis_task import (
+    AnalyseMixesTask,
+    AnalyseTask,
+    Listened,
+    ListenedMix,
+    Role,
+    is_plausible,
+    role_of,
+)
+from bot.audio.tasks import Part
 from bot.domain.analysis import Analysis, BeatGrid, TempoEstimate
 from bot.domain.recipes import Stem
 
@@ -23,6 +32,17 @@ def test_each_stem_is_listened_to_for_what_it_holds():
 def test_a_task_reads_its_masters_and_writes_nothing():
     task = AnalyseTask(parts=(Listened(master=Path("/a.flac"), role=Role.DRUMS),))
     assert (task.inputs, task.outputs) == ((Path("/a.flac"),), ())
+
+
+def test_a_task_reads_each_of_its_spools_and_writes_nothing():
+    song, voice = Part(spool=Path("/song.f32")), Part(spool=Path("/voice.f32"), gain=-1.0)
+    mixes = (
+        ListenedMix(parts=(song, voice), role=Role.EVERYTHING),
+        ListenedMix(parts=(voice,), role=Role.VOCALS),
+    )
+    task = AnalyseMixesTask(mixes=mixes, frames=1)
+    assert sorted(task.inputs) == [Path("/song.f32"), Path("/voice.f32")]
+    assert task.outputs == ()
 
 
 @pytest.mark.parametrize(

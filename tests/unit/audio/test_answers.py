@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from bot.audio.all_tasks import Answer, Task
-from bot.audio.analysis_task import AnalyseTask, Listened, Role
+from bot.audio.analysis_task import AnalyseMixesTask, AnalyseTask, Listened, Role
 from bot.audio.answers import accepted
 from bot.audio.pack_tasks import Peaks, PeaksTask
 from bot.audio.rendition_tasks import MasterPart, Rendered, RenderedOutput, RenderTask
@@ -122,6 +122,7 @@ def test_every_rendition_exists_and_has_a_level(tmp_path: Path):
             AnalyseTask(parts=(Listened(master=Path("/none.flac"), role=Role.VOCALS),)),
             Analysis(tuning_cents=51),
         ),
+        (AnalyseMixesTask(mixes=(), frames=44_100), Analysis(tuning_cents=51)),
         (PeaksTask(stems=(Path("/none.flac"),), slices=2), Peaks(stems=())),
         (MeasureTask(sums=((),), frames=2), Measured(levels=(LEVEL, LEVEL))),
     ],

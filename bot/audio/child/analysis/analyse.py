@@ -1,10 +1,10 @@
-"""Analyses a song: reads its masters once, block by block, and estimates key, tempo and beats."""
+"""Analyses a song: reads it once, block by block, and estimates key, tempo and beats."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from bot.audio.analysis_task import AnalyseTask, Role
+from bot.audio.analysis_task import AnalyseMixesTask, AnalyseTask, Role
 from bot.audio.child.analysis import key_finding, mono_blocks, rhythm
 from bot.audio.child.analysis.mono_blocks import Mono
 from bot.audio.child.analysis.onset_strength import OnsetMeter
@@ -19,8 +19,18 @@ _BASS_HZ = (35.0, 300.0)
 
 def analyse(task: AnalyseTask) -> Analysis:
     """Analyse a song; uncertain values are None. Raises FFmpegError for a broken master."""
-    listener = Listener(frozenset(part.role for part in task.parts))
-    for block in mono_blocks.blocks(task.parts):
+    return _heard(frozenset(part.role for part in task.parts), mono_blocks.blocks(task.parts))
+
+
+def analyse_mixes(task: AnalyseMixesTask) -> Analysis:
+    """Analyse a song before its masters are written."""
+    blocks = mono_blocks.mixed_blocks(task.mixes, frames=task.frames)
+    return _heard(frozenset(mix.role for mix in task.mixes), blocks)
+
+
+def _heard(roles: frozenset[Role], blocks: Iterable[Mapping[Role, Mono]]) -> Analysis:
+    listener = Listener(roles)
+    for block in blocks:
         listener.add(block)
     return listener.analysis()
 

@@ -1,4 +1,4 @@
-"""Reads the masters of a song in parallel, in blocks, as mono at half their rate."""
+"""Reads a song in blocks, as mono at half its rate: its masters, or the spools they are made of."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -7,8 +7,8 @@ from itertools import islice, zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.audio.analysis_task import Listened, Role
-from bot.audio.child import master
+from bot.audio.analysis_task import Listened, ListenedMix, Role
+from bot.audio.child import combine, master
 from bot.audio.spool import SAMPLE_RATE
 
 RATE = SAMPLE_RATE // 2
@@ -43,9 +43,20 @@ def blocks(parts: Sequence[Listened]) -> Iterator[Mapping[Role, Mono]]:
     roles = [part.role for part in parts]
     with ExitStack() as files:
         opened = [files.enter_context(master.opened(part.master)) for part in parts]
-        readers = [_even(_halved(master.blocks(container))) for container in opened]
-        for pieces in zip_longest(*readers):
-            yield _summed(roles, pieces)
+        yield from _by_role(roles, [_batches(master.blocks(container)) for container in opened])
+
+
+def mixed_blocks(mixes: Sequence[ListenedMix], *, frames: int) -> Iterator[Mapping[Role, Mono]]:
+    """Yield blocks of each role's summed mixes, which have `frames` stereo frames."""
+    mixed = [(block for [block] in combine.mixed([mix.parts], frames)) for mix in mixes]
+    yield from _by_role([mix.role for mix in mixes], mixed)
+
+
+def _by_role(
+    roles: Sequence[Role], parts: Sequence[Iterator[master.Samples]]
+) -> Iterator[Mapping[Role, Mono]]:
+    for pieces in zip_longest(*(_even(_halved(part)) for part in parts)):
+        yield _summed(roles, pieces)
 
 
 def _summed(roles: Sequence[Role], pieces: Sequence[Mono | None]) -> Mapping[Role, Mono]:
@@ -60,7 +71,7 @@ def _summed(roles: Sequence[Role], pieces: Sequence[Mono | None]) -> Mapping[Rol
 def _halved(stereo: Iterator[master.Samples]) -> Iterator[Mono]:
     """Mix to mono and halve the rate, without a delay."""
     held = np.zeros(_DELAY, np.float32)
-    for batch in _batches(stereo):
+    for batch in stereo:
         held = np.concatenate([held, (batch[:, 0] + batch[:, 1]) * np.float32(0.5)])
         if len(held) >= len(_TAPS):
             halved = _filtered(held)

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from bot.audio.analysis_task import Listened, Role
+from bot.audio.analysis_task import Listened, ListenedMix, Role
 from bot.audio.child import master
 from bot.audio.child.analysis import mono_blocks
 from bot.audio.spool import SAMPLE_RATE
+from bot.audio.tasks import Part
 from tests.support import audio_files
 
 
@@ -57,3 +58,27 @@ def test_blocks_have_one_length_but_for_the_last(stem):
     lengths = [len(block[Role.REST]) for block in mono_blocks.blocks(parts)]
     assert set(lengths[:-1]) == {mono_blocks.BLOCK}
     assert sum(lengths) == 4 * SAMPLE_RATE
+
+
+def test_spools_sound_like_the_masters_that_are_mixed_from_them(stem, tmp_path):
+    song, voice = audio_files.tone(7.3, level=0.3), audio_files.tone(7.3, hz=660.0, level=0.2)
+    spools = [
+        audio_files.write_spool(tmp_path / "song.f32", song),
+        audio_files.write_spool(tmp_path / "late.f32", np.pad(2 * voice, ((0, 0), (500, 0)))),
+    ]
+    away = Part(spool=spools[1], gain=-0.5, lag_frames=500)
+    mixes = [
+        ListenedMix(parts=(Part(spool=spools[0]), away), role=Role.EVERYTHING),
+        ListenedMix(parts=(Part(spool=spools[0]),), role=Role.VOCALS),
+    ]
+    parts = [
+        Listened(master=stem("rest", song - voice), role=Role.EVERYTHING),
+        Listened(master=stem("song", song), role=Role.VOCALS),
+    ]
+    spooled = list(mono_blocks.mixed_blocks(mixes, frames=len(song[0])))
+    written = list(mono_blocks.blocks(parts))
+    for role in (Role.EVERYTHING, Role.VOCALS):
+        lengths = [len(block[role]) for block in spooled]
+        assert lengths == [len(block[role]) for block in written]
+        for ours, theirs in zip(spooled, written, strict=True):
+            assert np.abs(ours[role] - theirs[role]).max() < 2 / 32_768
