@@ -36,6 +36,7 @@ from bot.providers.interface import (
     Lost,
     Provider,
     Running,
+    TellsWhenDone,
     lacks_worker,
 )
 from bot.scheduling.candidates import Candidates
@@ -179,6 +180,8 @@ class PollStep:
                 former=former_of(attempt.provider, followed.attempts, self._core.providers),
             ),
         )
+        if attempt.ref is not None and isinstance(followed.provider, TellsWhenDone):
+            followed.provider.when_done(attempt.ref, followed.runtime.woken.set)
         return RetryAfter(after_s=self._next_interval_s(polling, capabilities))
 
     def _eta_s(

@@ -227,6 +227,18 @@ class WarmsUp(Protocol):
 
 
 @runtime_checkable
+class TellsWhenDone(Protocol):
+    """A provider that knows at once when its work on a song has ended."""
+
+    def when_done(self, ref: RemoteRef, tell: Callable[[], None]) -> None:
+        """Call `tell` once the work has ended, at once if it already has.
+
+        It replaces what was to be called before.
+        """
+        ...
+
+
+@runtime_checkable
 class HasWorkers(Protocol):
     """A provider whose work is done by processes that may be down for a while."""
 

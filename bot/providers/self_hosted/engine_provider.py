@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,8 @@ class Separation:
     source: Source
     task: asyncio.Task[dict[Stem, Path]] | None = None
     fraction: float = 0.0
+    tell: Callable[[], None] | None = None
+    """Called when the task ends."""
 
     def advance(self, fraction: float) -> None:
         """Record the fraction done."""
@@ -178,6 +181,14 @@ class EngineProvider(ABC):
         self._starved_in_a_row = 0
         return Finished(tuple(RemoteFile(str(path), stem) for stem, path in stems.items()))
 
+    def when_done(self, ref: RemoteRef, tell: Callable[[], None]) -> None:
+        """Call `tell` once a separation has ended, however it ended."""
+        separation = self._separations.get(ref)
+        if separation is None or separation.task is None or separation.task.done():
+            tell()
+        else:
+            separation.tell = tell
+
     async def fetch(self, file: RemoteFile, into: Path) -> None:
         """Move a separated spool to `into`; safe to repeat once it is there."""
         if not await asyncio.to_thread(_move, Path(file.address), into):
@@ -209,6 +220,7 @@ class EngineProvider(ABC):
             self._separate(separation),
             name=f"separate {separation.call.job_id}-{separation.call.attempt}",
         )
+        separation.task.add_done_callback(lambda _: separation.tell and separation.tell())
 
     def _note_broken(self, title: str, reason: str) -> None:
         if title in self._broken:

@@ -172,3 +172,22 @@ def test_a_missing_file_is_trouble_as_long_as_it_is_missing() -> None:
     assert "is not on this machine" in (provider.trouble_with(KARAOKE) or "")
     engine.is_ready = True
     assert provider.trouble_with(KARAOKE) is None
+
+
+@pytest.mark.parametrize("errors", [(), (EngineFailed("it hung"),)])
+async def test_the_end_of_a_separation_is_told_at_once(
+    tmp_path: Path, errors: tuple[Exception, ...]
+) -> None:
+    provider = local(StandIn(*errors))
+    ref = await submitted(provider, tmp_path)
+    former, ended = asyncio.Event(), asyncio.Event()
+    provider.when_done(ref, former.set)
+    provider.when_done(ref, ended.set)
+    assert not ended.is_set()
+    async with asyncio.timeout(5):
+        await ended.wait()
+    assert not isinstance(await provider.poll(ref), Running)
+    assert not former.is_set()
+    again = asyncio.Event()
+    provider.when_done(ref, again.set)
+    assert again.is_set()
