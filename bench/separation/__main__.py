@@ -8,7 +8,9 @@ clip and museval are fetched once, by pip, into the cache folder. With a data se
 appended to a file of JSON lines, and a later run continues from there; museval takes about 4 s of
 CPU time per second of song and model, which `--measure global` saves. The output is Markdown.
 The model `mixture` is the song itself in place of every stem, the baseline that a model must
-surpass, and `studio:NAME` is a model of the studio that STEMCORD_STUDIO_ACCEPT names.
+surpass, and `studio:NAME` is a model of the studio that STEMCORD_STUDIO_ACCEPT names. With
+`--graph scnet=FILE`, the cost of a model is also measured with another graph, such as the same
+network with random weights, where its own file cannot be had.
 """
 
 import argparse
@@ -23,12 +25,12 @@ from pathlib import Path
 import numpy as np
 
 from bench.material import Audio
-from bench.separation.contestants import Contestant, NotHere, contestant
+from bench.separation.checks import checks
+from bench.separation.contestants import Contestant, NotHere, contestant, with_graph
 from bench.separation.dataset import KnownSong, NoDataset, read_song, song_folders, the_clip
 from bench.separation.scnet_levels import split_levelled
-from bench.separation.scnet_reference import worst_agreement_db
 from bench.separation.score_tables import document
-from bench.separation.scores import Score, ScoreFile, found, judge
+from bench.separation.scores import Score, ScoreFile, cost_of, found, judge
 from bot.audio.spool import SAMPLE_RATE
 from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom
 from bot.engine.model_catalogue import MODELS
@@ -45,6 +47,8 @@ class Options:
     cache: Path
     minutes: float
     has_museval: bool
+    graphs: tuple[tuple[str, Path], ...] = ()
+    """Models whose cost is measured with another graph."""
 
     @property
     def judge_cache(self) -> Path | None:
@@ -70,6 +74,14 @@ class Comparison:
                     await self._measure(each, song)
             except (NotHere, EngineFailed, ModelUnavailable, NoRoom) as exc:
                 self.absent[name] = str(exc)
+        for name, graph in self._options.graphs:
+            title = f"{name}, {graph.name}"
+            try:
+                async with with_graph(name, graph, threads=self._options.threads) as each:
+                    await each.split(song.mixture)  # loads the graph
+                    await self._measure_cost(replace(each, name=title), song)
+            except (NotHere, EngineFailed, ModelUnavailable, NoRoom) as exc:
+                self.absent[title] = str(exc)
 
     async def on_dataset(self, folders: Sequence[Path], scores: ScoreFile) -> None:
         """Measure each model on each song for which the file has no result."""
@@ -91,19 +103,15 @@ class Comparison:
         self.quality.append(score)
         if _is_scnet(each.name):
             self._try_other_level(each, song, score)
+        await self._measure_cost(each, song)
+
+    async def _measure_cost(self, each: Contestant, clip: KnownSong) -> None:
+        options = self._options
         _tell(f"{each.name}: cost")
-        longer = replace(song, mixture=_repeated(song.mixture, minutes=options.minutes))
-        split = await each.split(longer.mixture)
-        self.cost.append(
-            replace(
-                score,
-                song=f"{options.minutes:g} min",
-                frames=longer.mixture.shape[1],
-                cpu_s=split.cpu_s,
-                wall_s=split.wall_s,
-                peak_mib=split.peak_mib,
-            )
-        )
+        mixture = _repeated(clip.mixture, minutes=options.minutes)
+        song = KnownSong(name=f"{options.minutes:g} min", mixture=mixture, truth={})
+        split = await each.split(mixture)
+        self.cost.append(cost_of(each, song, split, threads=options.threads))
 
     def _try_other_level(self, each: Contestant, song: KnownSong, score: Score) -> None:
         """Measure SCNet's file at the other level, which should give worse results."""
@@ -143,6 +151,13 @@ def _repeated(song: Audio, *, minutes: float) -> Audio:
     return np.tile(song, -(-frames // song.shape[1]))[:, :frames]
 
 
+def _named_graph(text: str) -> tuple[str, Path]:
+    name, is_named, path = text.partition("=")
+    if not is_named:
+        raise argparse.ArgumentTypeError("expected MODEL=FILE")
+    return name, Path(path)
+
+
 def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -161,6 +176,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--measure", choices=("both", "global"), default="both")
     parser.add_argument("--dataset", type=Path, help="a folder like MUSDB18-HQ")
     parser.add_argument("--songs", type=int, help="of the data set, the first ones by name")
+    parser.add_argument(
+        "--graph",
+        type=_named_graph,
+        action="append",
+        default=[],
+        metavar="MODEL=FILE",
+        help="also measure a model's cost with this graph in place of its file",
+    )
     parser.add_argument("--results", type=Path, default=Path("data/bench/separation.jsonl"))
     return parser
 
@@ -175,6 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cache=told.cache,
         minutes=told.minutes,
         has_museval=told.measure == "both",
+        graphs=tuple(told.graph),
     )
     comparison = Comparison(options)
     if told.dataset is None:
@@ -190,11 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         title = f"Separation of {len(folders)} songs in {told.dataset.name}"
     print(document(comparison.quality, comparison.cost, comparison.absent, title=title))
     if told.dataset is None:
-        worst_db = worst_agreement_db(threads=options.threads)
-        print(
-            "\nSCNet's stage, with a small random network, against a plain loop over the whole "
-            f"song: {worst_db:.0f} dB on the worst stem, ends included (wanted: 120)"
-        )
+        print(f"\n{checks(threads=options.threads)}")
     return 1 if comparison.failures else 0
 
 

@@ -114,6 +114,23 @@ async def contestant(name: str, *, models_dir: Path, threads: int) -> AsyncItera
 
 
 @asynccontextmanager
+async def with_graph(name: str, graph: Path, *, threads: int) -> AsyncIterator[Contestant]:
+    """Open a model of the embedded engine with a graph in place of its file; raises NotHere."""
+    if name not in MODELS:
+        raise NotHere(f"no model is called {name}")
+    with tempfile.TemporaryDirectory(prefix="stemcord-bench-") as folder:
+        weights = Weights(MODELS[name], Path(folder))
+        with weights.workspace() as place:
+            try:
+                made = shutil.copyfile(graph, place / graph.name)
+            except OSError as exc:
+                raise NotHere(f"{graph} cannot be read: {exc.strerror}") from exc
+            weights.install(made, notice="")
+        async with _embedded_model(name, Path(folder), threads) as each:
+            yield each
+
+
+@asynccontextmanager
 async def _embedded_model(name: str, models_dir: Path, threads: int) -> AsyncIterator[Contestant]:
     if name not in MODELS:
         raise NotHere(f"no model is called {name}")

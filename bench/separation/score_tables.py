@@ -26,7 +26,7 @@ def document(
 ) -> str:
     """Return a whole page: the machine, the quality and the cost of each model."""
     quality_rows, cost_rows = _quality(quality, absent), _cost(cost, absent)
-    blocks = (f"# {title}", _machine(), _table(quality_rows), _MEASURES, _table(cost_rows))
+    blocks = (f"# {title}", _machine(), table(quality_rows), _MEASURES, table(cost_rows))
     return "\n\n".join(blocks)
 
 
@@ -81,9 +81,10 @@ def _cost(scores: Sequence[Score], absent: Mapping[str, str]) -> Iterator[list[s
     yield [
         "model",
         "CPU s per second",
-        "declared",
+        "declared CPU s",
         "wall s per second",
         "worker's peak",
+        "declared peak",
         "device",
         "threads",
         "overlap",
@@ -91,22 +92,25 @@ def _cost(scores: Sequence[Score], absent: Mapping[str, str]) -> Iterator[list[s
     ]
     for model, own in _by_model(scores):
         seconds = sum(score.duration_s for score in own)
+        declared = MODELS.get(model.partition(",")[0])  # the name of a graph may follow
         yield [
             model,
             f"{sum(score.cpu_s for score in own) / seconds:.2f}",
-            f"{MODELS[model].cost.cpu_s_per_s:g}" if model in MODELS else "-",
+            f"{declared.cost.cpu_s_per_s:g}" if declared else "-",
             f"{sum(score.wall_s for score in own) / seconds:.2f}",
             f"{max(score.peak_mib for score in own):,.0f} MiB",
+            f"{declared.cost.memory_mib:,} MiB" if declared else "-",
             own[0].device,
             str(own[0].threads),
             own[0].overlap,
             own[0].sha256[:12],
         ]
     for model in absent:
-        yield [model, *("not here" if cell == 0 else "-" for cell in range(8))]
+        yield [model, *("not here" if cell == 0 else "-" for cell in range(9))]
 
 
-def _table(rows: Iterable[Sequence[str]]) -> str:
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Return rows as Markdown; the first one is the header."""
     header, *rest = rows
     lines = (header, ["---"] * len(header), *rest)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

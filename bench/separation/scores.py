@@ -65,6 +65,16 @@ def judge(
 ) -> Score:
     """Compare stems with the true ones; without a cache for museval, by the global SDR only."""
     stems = comparable(split.stems)
+    return replace(
+        cost_of(contestant, song, split, threads=threads),
+        left_over_db=_left_over_db(song.mixture, stems),
+        global_sdr=global_scores(song, stems),
+        museval_sdr=None if cache is None else museval_scores(song, stems, cache),
+    )
+
+
+def cost_of(contestant: Contestant, song: KnownSong, split: Split, *, threads: int) -> Score:
+    """Return what a separation took, without its quality."""
     return Score(
         model=contestant.name,
         sha256=contestant.sha256,
@@ -76,9 +86,9 @@ def judge(
         cpu_s=split.cpu_s,
         wall_s=split.wall_s,
         peak_mib=split.peak_mib,
-        left_over_db=_left_over_db(song.mixture, stems),
-        global_sdr=global_scores(song, stems),
-        museval_sdr=None if cache is None else museval_scores(song, stems, cache),
+        left_over_db=None,
+        global_sdr={},
+        museval_sdr=None,
     )
 
 

@@ -3,12 +3,16 @@
 import json
 import sys
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.separation import __main__ as separation
+from bench.separation.dataset import KnownSong
 from bench.separation.scnet_reference import small_graph
+from bench.separation.studio_figures import studio_figures
+from bot.domain.recipes import Stem
 from bot.engine.model_catalogue import SCNET, SPLEETER
 from bot.engine.weights import Weights
 from tests.support.studio_catalogues import DUET, MODELS, NETWORKS, write_catalogue
@@ -83,7 +87,7 @@ def test_every_model_is_compared_on_every_song(bench, results, models_dir):
         assert quality[1] == "2"
         assert cost[0] == name
     assert float(rows["spleeter"][0][-1].removesuffix(" dBFS")) < -80
-    assert rows["scnet"][1][7] == "2.00"
+    assert rows["scnet"][1][8] == "2.00"
     assert Weights(SCNET, models_dir).path.exists()
     assert "not here: its file is not in" in rows["htdemucs"][0][-1]
     assert [(line["model"], line["song"]) for line in results()] == [
@@ -146,6 +150,41 @@ def test_a_model_of_the_studio_is_compared_once_it_is_accepted(bench, models_dir
     status, rows = bench(models=name)
     assert (status, rows[name][0][1]) == (0, "2")
     assert "dBFS" in rows[name][0][-1]
+
+
+@pytest.fixture
+def clip(monkeypatch):
+    """A clip of noise in place of the fetched one, and no checks after it."""
+    parts = {Stem(name): nets.song(FRAMES, seed=k) / 8 for k, name in enumerate(SOURCES)}
+    backing = np.sum([parts[stem] for stem in (Stem.DRUMS, Stem.BASS, Stem.OTHER)], axis=0)
+    truth = parts | {Stem.INSTRUMENTAL: backing}
+    song = KnownSong(name="clip", mixture=parts[Stem.VOCALS] + backing, truth=truth)
+    monkeypatch.setattr(separation, "the_clip", lambda _: song)
+    monkeypatch.setattr(separation, "checks", lambda **_: "")
+
+
+def test_a_graph_shows_the_cost_of_a_model_that_is_not_here(clip, tmp_path, capsys):
+    graph = small_graph(tmp_path / "random.onnx")
+    options = ["--models=scnet", "--minutes=0.01", "--measure=global", "--threads=1"]
+    folder = f"--models-dir={tmp_path / 'none'}"
+    graphs = [f"--graph=scnet={each}" for each in (graph, tmp_path / "absent.onnx")]
+    assert separation.main([*options, folder, *graphs]) == 0
+    quality, cost = capsys.readouterr().out.split("Each cell")
+    assert "| scnet | 0 | not here: its file is not in" in quality
+    assert "random.onnx" not in quality
+    (row,) = [line for line in cost.splitlines() if "random.onnx" in line]
+    model, cpu, declared, *_, overlap, _ = [cell.strip() for cell in row.strip("|").split("|")]
+    assert (model, declared, overlap) == ("scnet, random.onnx", "3.3", "2.00")
+    assert float(cpu) > 0
+    assert "scnet, absent.onnx | not here" in cost
+
+
+def test_a_worker_of_the_studio_is_measured_without_torch():
+    figures = studio_figures(python=Path(sys.executable), threads=1)
+    assert figures.network == "a stand-in"
+    assert figures.left_over_db < -150
+    assert figures.files_left == 0
+    assert figures.chunk_s > 0
 
 
 def test_a_folder_without_songs_is_said(tmp_path, capsys):

@@ -1,10 +1,7 @@
 """Small RoFormers with random weights, where `.venv-studio` has what they need."""
 
 import hashlib
-import json
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,25 +10,13 @@ from bot.domain.errors import EngineFailed, ModelUnavailable
 from bot.domain.recipes import Stem
 from bot.engine.studio.studio_catalogue import read_catalogue
 from bot.engine.studio.studio_engine import StudioEngine
+from tests.support.tiny_roformers import studio_run, write_roformer
 from tests.unit.engine import nets
 
 PYTHON = Path(".venv-studio/bin/python").absolute()
 FRAMES = 110_250
-BANDS = (2,) * 24 + (4,) * 12 + (12,) * 8 + (24,) * 8 + (48,) * 8 + (128, 129)
 
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="make studio TORCH=cpu was not run")
-
-MAKE = """
-import json, sys, torch, yaml, importlib
-from types import SimpleNamespace
-kind, folder, name, told = sys.argv[1], sys.argv[2], sys.argv[3], json.loads(sys.argv[4])
-torch.manual_seed(7)
-model = importlib.import_module(f"{kind}.utils").get_model_from_config(
-    kind, SimpleNamespace(model=told["model"])
-)
-torch.save(model.state_dict(), f"{folder}/{name}.ckpt")
-open(f"{folder}/{name}.yaml", "w").write(yaml.safe_dump(told))
-"""
 
 REFERENCE = """
 import json, sys, importlib, numpy as np, torch, yaml
@@ -67,58 +52,8 @@ np.save(into, made.numpy())
 """
 
 
-def config(kind):
-    model: dict[str, Any] = {
-        "dim": 16, "depth": 1, "stereo": True, "time_transformer_depth": 1,
-        "freq_transformer_depth": 1, "dim_head": 8, "heads": 2, "attn_dropout": 0.0,
-        "ff_dropout": 0.0, "flash_attn": False, "dim_freqs_in": 1025, "stft_n_fft": 2048,
-        "stft_hop_length": 441, "stft_win_length": 2048, "stft_normalized": False,
-        "mask_estimator_depth": 1,
-    }  # fmt: skip
-    if kind == "bs_roformer":
-        model |= {"num_stems": 2, "freqs_per_bands": list(BANDS)}
-        training: dict[str, Any] = {
-            "instruments": ["Vocals", "Drums"],
-            "target_instrument": None,
-        }
-    else:
-        model |= {"num_stems": 1, "num_bands": 20, "sample_rate": 44_100}
-        training = {"instruments": ["vocals", "other"], "target_instrument": "vocals"}
-    inference = {"num_overlap": 2, "chunk_size": 44_100}
-    return {"model": model, "training": training, "inference": inference}
-
-
-def studio_run(script, *arguments):
-    subprocess.run([PYTHON, "-I", "-c", script, *map(str, arguments)], check=True, timeout=120)
-
-
 def catalogue(models_dir, kind):
-    """Make a network with random weights, and a catalogue with it."""
-    folder = models_dir / "studio"
-    folder.mkdir(parents=True)
-    studio_run(MAKE, kind, folder, "tiny", json.dumps(config(kind)))
-    lines = [
-        "[[network]]", 'name = "tiny"', 'title = "Tiny"', f'kind = "{kind}"', "memory_mib = 100",
-        'licence = "none"', 'notice = "random weights"',
-        'outputs = { vocals = "vocals", drums = "drums" }' if kind == "bs_roformer"
-        else 'outputs = { vocals = "vocals" }',
-    ]  # fmt: skip
-    for part, suffix in (("checkpoint", "ckpt"), ("config", "yaml")):
-        content = (folder / f"tiny.{suffix}").read_bytes()
-        lines += [
-            f"[network.{part}]",
-            'address = "https://weights.example/"',
-            f"size_bytes = {len(content)}",
-            f'sha256 = "{hashlib.sha256(content).hexdigest()}"',
-        ]
-    stems = ["vocals", "drums", "other"] if kind == "bs_roformer" else ["vocals", "other"]
-    formula = " - ".join(["song", *stems[:-1]])
-    lines += [
-        "[[model]]", 'name = "tiny"', 'title = "Tiny"', f"stems = {json.dumps(stems)}",
-        'steps = [{ network = "tiny", of = "song" }]', f'formulas = {{ other = "{formula}" }}',
-    ]  # fmt: skip
-    (folder / "models.toml").write_text("\n".join(lines) + "\n")
-    return read_catalogue(models_dir)
+    return write_roformer(PYTHON, models_dir, kind)
 
 
 def engine_of(found, device="cpu"):
@@ -153,7 +88,7 @@ async def test_a_network_gives_what_a_plain_loop_over_the_whole_song_gives(tmp_p
     total = sum(stems.values())
     assert np.sqrt(np.square(total - nets.song(FRAMES)).mean()) < 10 ** (-150 / 20)
     folder, made = tmp_path / "models/studio", tmp_path / "reference.npy"
-    studio_run(REFERENCE, kind, folder, "tiny", tmp_path / "song.f32", made)
+    studio_run(PYTHON, REFERENCE, kind, folder, "tiny", tmp_path / "song.f32", made)
     for stem, expected in zip([Stem.VOCALS, Stem.DRUMS], np.load(made), strict=False):
         error = np.square(stems[stem] - expected).sum()
         assert 10 * np.log10(np.square(expected.astype(np.float64)).sum() / error) > 100
@@ -195,7 +130,7 @@ async def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
     path = tmp_path / "models/studio/tiny.ckpt"
     whole = path.read_bytes()
     trap = "import os,sys,torch\nclass T:\n def __reduce__(self): return os.getpid, ()\n"
-    studio_run(trap + "torch.save({'a': T()}, sys.argv[1])", path)
+    studio_run(PYTHON, trap + "torch.save({'a': T()}, sys.argv[1])", path)
     text = found.path.read_text()
     hashes = [hashlib.sha256(each).hexdigest() for each in (whole, path.read_bytes())]
     sizes = f"size_bytes = {len(whole)}", f"size_bytes = {path.stat().st_size}"
