@@ -1,5 +1,6 @@
 """`python -m bot`: the command line; runs on Linux and macOS."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -13,9 +14,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    gc.disable()  # it would look for garbage in the modules again and again while they are loaded
     # Imported here because the command line's dependencies need Linux or macOS.
     from bot.cli.command_line import run_command
 
+    gc.freeze()
+    gc.enable()
     return run_command(arguments)
 
 
