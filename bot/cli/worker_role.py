@@ -13,12 +13,13 @@ from rich.console import Console
 from bot import log as logging_setup
 from bot.audio.tools import AudioTools
 from bot.cli.commands.models import model_problem
-from bot.cli.opening.audio_link import AUDIO, SEPARATE, audio_slots, our_version
+from bot.cli.opening.audio_link import AUDIO, SEPARATE, audio_slots
 from bot.cli.opening.embedded_opening import open_embedded
 from bot.cli.opening.object_stores import open_objects
 from bot.cli.opening.stores import database_address
 from bot.cli.opening.studio_opening import open_studio
 from bot.cli.shutdown import ShutdownStack, StopBudget, stop_on_signals
+from bot.cli.version import our_version
 from bot.concurrency import gather_or_raise, supervised
 from bot.config import Settings, SettingsError
 from bot.domain.errors import AudioFailed

@@ -9,11 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bot.cli.opening.audio_link import our_version
 from bot.cli.opening.outbound import build_transport
 from bot.cli.opening.provider_set import build_embedded, build_provider_set, quietly
 from bot.cli.opening.stores import database_address
 from bot.cli.opening.studio_opening import open_studio
+from bot.cli.version import our_version
 from bot.config import Settings
 from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.clock import SystemClock

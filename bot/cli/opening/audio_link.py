@@ -1,18 +1,13 @@
 """Audio tasks on other machines: what a bot needs to send them, and how many a worker takes."""
 
-import importlib.metadata
 import os
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import bot
 from bot.cli.opening.object_stores import open_objects
 from bot.cli.opening.provider_set import engine_threads
 from bot.cli.opening.stores import Store
+from bot.cli.version import our_version
 from bot.config import Settings
 from bot.engine.memory import memory_limit_mib
 from storage.objects.shared_job_files import SharedJobFiles
@@ -21,7 +16,6 @@ if TYPE_CHECKING:
     from bot.workers.audio.audio_sender import AudioSender
     from bot.workers.audio.audio_sweeper import AudioSweeper
 
-_AUDIO_CODE: Final = ("audio", "workers/audio")
 SEPARATE: Final = "separate"
 AUDIO: Final = "audio"
 ENGINE_MIB: Final = 600
@@ -53,26 +47,6 @@ def link_audio(settings: Settings, store: Store) -> AudioLink | None:
         sender=AudioSender(tasks=tasks, objects=objects, files=store.files),
         sweeper=AudioSweeper(tasks=tasks, objects=objects),
     )
-
-
-@cache
-def our_version() -> str:
-    """Return the version of the package and of its audio code, like `1.0+2f6c8a91`.
-
-    Checkouts of different days have the same package version, but other audio tasks.
-    """
-    version = "unknown"
-    with suppress(importlib.metadata.PackageNotFoundError):
-        version = importlib.metadata.version("stemcord")
-    return f"{version}+{_digest_of(Path(bot.__file__).parent)}"
-
-
-def _digest_of(package: Path) -> str:
-    digest = blake2b(digest_size=4)
-    for folder in _AUDIO_CODE:
-        for path in sorted((package / folder).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def audio_slots(settings: Settings) -> int:

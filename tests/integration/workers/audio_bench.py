@@ -12,7 +12,7 @@ import numpy as np
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import Decoded, Encoded, Mix, Part
 from bot.audio.tools import AudioTools
-from bot.cli.opening.audio_link import our_version
+from bot.cli.version import our_version
 from bot.domain.recipes import AudioFormat
 from bot.workers.audio.audio_sender import AudioSender
 from storage.objects.object_store import ObjectStore

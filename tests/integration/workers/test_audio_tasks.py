@@ -10,7 +10,7 @@ import pytest
 from bot.audio.rendition_tasks import MasterPart, RenderedOutput
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tools import AudioTools
-from bot.cli.opening.audio_link import our_version
+from bot.cli.version import our_version
 from bot.domain.errors import Reason, Rejected
 from bot.workers.audio.audio_sweeper import AudioSweeper
 from storage.objects.store_opening import open_object_store

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
-from bot.cli.opening.audio_link import our_version
+from bot.cli.version import our_version
 from storage.database.worker_rights import report_on_worker
 from storage.work_queue.audio_tasks import AudioTasks, AudioTaskState, new_task_id
 from storage.work_queue.separations import SeparationState

@@ -12,7 +12,7 @@ import pytest
 
 from bot.__main__ import main
 from bot.cli.commands.database_checks import check_database
-from bot.cli.opening.audio_link import our_version
+from bot.cli.version import our_version
 from bot.config import load_settings
 from sandbox.cluster.database_server import programs_folder
 from storage.database.opening import PostgresUrl, open_database

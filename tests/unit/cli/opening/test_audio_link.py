@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-import bot
-from bot.cli.opening.audio_link import _audio_slots, _digest_of, audio_slots, our_version
+from bot.cli.opening.audio_link import _audio_slots, audio_slots
 from bot.config import load_settings
 
 
@@ -22,18 +21,6 @@ def test_a_worker_takes_what_its_cores_and_its_memory_allow(
     memory_mib: int | None, cores: int, engine_threads: int, slots: int
 ):
     assert _audio_slots(memory_mib, cores, engine_threads=engine_threads) == slots
-
-
-def test_another_version_is_one_with_other_audio_code(tmp_path: Path):
-    for name in ("audio/child/encode.py", "workers/audio/portable_tasks.py", "jobs/poll.py"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).write_text("1")
-    before = _digest_of(tmp_path)
-    (tmp_path / "jobs/poll.py").write_text("2")
-    assert _digest_of(tmp_path) == before
-    (tmp_path / "audio/child/encode.py").write_text("2")
-    assert _digest_of(tmp_path) != before
-    assert our_version().endswith(f"+{_digest_of(Path(bot.__file__).parent)}")
 
 
 def test_a_worker_that_only_separates_takes_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
