@@ -63,23 +63,35 @@ class TaskQueue:
                 await self._serve_once(stopping)
             except (ConnectorException, psycopg.OperationalError) as exc:
                 log.warning("the queue cannot be reached: %s", _reason(exc))
-                # Otherwise the next round would get the same broken pool.
-                await self._app.close_async()
             with suppress(TimeoutError):
                 async with asyncio.timeout(RESTART_AFTER_S):
                     await stopping.wait()
 
     async def _serve_once(self, stopping: asyncio.Event) -> None:
-        async with self._app.open_async():
-            work = asyncio.create_task(self._work(), name="queue")
-            stop = asyncio.create_task(stopping.wait())
-            try:
-                await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                stop.cancel()
-                work.cancel()  # lets running tasks end
-                with suppress(asyncio.CancelledError):
-                    await work
+        stop = asyncio.create_task(stopping.wait())
+        opening = asyncio.create_task(self._open(), name="opening of the queue")
+        try:
+            await asyncio.wait({opening, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                opening.result()  # re-raises its error
+                await self._work_until(stop)
+        finally:
+            stop.cancel()
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+            await self._app.close_async()  # otherwise the next round would get the same broken pool
+
+    async def _open(self) -> None:
+        await self._app.open_async()
+
+    async def _work_until(self, stop: asyncio.Task[Any]) -> None:
+        work = asyncio.create_task(self._work(), name="queue")
+        try:
+            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            work.cancel()  # lets running tasks end
+            with suppress(asyncio.CancelledError):
+                await work
 
     async def _work(self) -> None:
         await self._app.run_worker_async(

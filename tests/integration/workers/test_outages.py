@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.workers.task_queue import CONNECT_WITHIN_S
 from sandbox.cluster.database_server import CRASH_SAFE, DatabaseServer
 from storage.database.write_retry import retry_write
 from storage.work_queue.separations import Separation, SeparationKey, SeparationState
@@ -76,3 +77,17 @@ async def submitted(farm: Farm) -> SeparationKey:
 
 async def until_over(farm: Farm, key: SeparationKey) -> Separation:
     return await retry_write(lambda: farm.until_over(key), what="the result")
+
+
+async def test_a_worker_told_to_stop_while_the_database_is_away_does_not_wait_for_it(
+    farm: Farm, own_server: DatabaseServer
+):
+    async with farm.worker(STEMCORD_STOP_GRACE_S="300") as worker:
+        await worker.until_logged("is ready")
+        await asyncio.to_thread(own_server.stop, "fast")
+        await worker.until_logged("the bots cannot be told")  # by now, the queue is opened again
+        worker.tell_to_stop()
+        try:
+            assert await worker.wait(within_s=CONNECT_WITHIN_S / 2) == 0
+        finally:
+            await asyncio.to_thread(own_server.start)
