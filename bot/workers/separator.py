@@ -53,12 +53,20 @@ log = logging.getLogger(__name__)
 
 _OWN_FAULTS: Final = frozenset({SeparationError.FAILED, SeparationError.SONG_MISSING})
 """Errors that this worker may have caused although nothing is known to be wrong with its model."""
+ROOM_WITHIN_S: Final = 60.0
+"""How long a song waits here while the disk is full, before another worker gets it."""
+FULL_PAUSE_S: Final = 120.0
+"""How long this worker then takes no songs."""
 ADVANCE_EVERY_S: Final = 1.0
 """The minimum time between two records of the progress."""
 
 
 class _Ended(Exception):
     """The separation has ended elsewhere: it was cancelled, or another worker was faster."""
+
+
+class _StaysFull(Exception):
+    """This machine has had no room for some time."""
 
 
 class _GaveUp(Exception):
@@ -83,6 +91,25 @@ class _Work:
         return Call(
             job_id=name, attempt=self.ours.lease, model=self.model, workdir=self.folder / "work"
         )
+
+
+class _Room:
+    """Measures how long a song waits for room on this machine."""
+
+    def __init__(self, key: SeparationKey) -> None:
+        self._key = key
+        self._tries = 0
+        self._began = 0.0
+
+    def pause_s(self, lack: Exception) -> float:
+        """Return how long to wait for the next try; raises _StaysFull after `ROOM_WITHIN_S`."""
+        self._tries += 1
+        if self._tries == 1:
+            self._began = time.monotonic()
+        elif time.monotonic() - self._began > ROOM_WITHIN_S:
+            raise _StaysFull(str(lack)) from lack
+        log.warning("%s waits for room: %s", self._key, lack)
+        return backoff_s(self._tries, key=str(self._key))
 
 
 class Separator:
@@ -111,6 +138,7 @@ class Separator:
         self._worker = worker
         self._on_failure: Callable[[], Awaitable[None]] | None = None
         self._leaving = asyncio.Event()
+        self._full_until: float | None = None
         self.counts = WorkCounts()
 
     @property
@@ -122,6 +150,8 @@ class Separator:
         """Return the names of the models that cannot be used at the moment, and why."""
         if (trouble := self._streak.trouble) is not None:
             return dict.fromkeys(self._models, trouble)
+        if self._full_until is not None and time.monotonic() < self._full_until:
+            return dict.fromkeys(self._models, "the disk is full, or no process can be started")
         troubles = {
             name: provider.trouble_with(model)
             for name, (provider, model) in self._models.items()
@@ -130,7 +160,7 @@ class Separator:
         return {name: trouble for name, trouble in troubles.items() if trouble is not None}
 
     def on_failure(self, handle: Callable[[], Awaitable[None]]) -> None:
-        """Call `handle` before a failure is recorded."""
+        """Call `handle` before a failure is recorded, or a song returned for want of room."""
         self._on_failure = handle
 
     def hand_back(self) -> None:
@@ -178,6 +208,9 @@ class Separator:
             return await self._fail(ours, exc.error)
         except _Ended:
             return Outcome.DROPPED
+        except _StaysFull as exc:
+            log.warning("%s is handed back, since this machine has no room: %s", ours.key, exc)
+            return await self._return_for_want_of_room(ours)
         except Exception:  # the bots must learn of it, or the song would wait for its deadline
             log.exception("%s failed", ours.key, extra=_about(ours, "failed"))
             return await self._fail(ours, SeparationError.FAILED)
@@ -198,7 +231,7 @@ class Separator:
 
     async def _received(self, work: _Work) -> Path:
         """Fetch the song; wait while this disk is full, because the next song would fail too."""
-        song, times_full = work.folder / "song.f32", 0
+        song, room = work.folder / "song.f32", _Room(work.ours.key)
         while True:
             try:
                 work.call.workdir.mkdir(parents=True, exist_ok=True)
@@ -210,9 +243,7 @@ class Separator:
             except OSError as exc:
                 if exc.errno not in DISK_FULL:
                     raise
-                times_full += 1
-                log.warning("%s waits for room: %s", work.ours.key, exc)
-                await asyncio.sleep(backoff_s(times_full, key=str(work.ours.key)))
+                await asyncio.sleep(room.pause_s(exc))
             else:
                 return song
 
@@ -229,15 +260,13 @@ class Separator:
             raise
 
     async def _followed(self, work: _Work, accepted: Accepted) -> Finished:
-        told_at, times_full = 0.0, 0
+        told_at, room = 0.0, _Room(work.ours.key)
         while True:
             pause_s = work.provider.capabilities.poll_interval_s
             try:
                 answer = await work.provider.poll(accepted.ref)
             except NoRoom as exc:
-                times_full += 1
-                pause_s = backoff_s(times_full, key=str(work.ours.key))
-                log.warning("%s waits for room: %s", work.ours.key, exc)
+                pause_s = room.pause_s(exc)
                 answer = Running()
             match answer:
                 case Finished():
@@ -295,6 +324,15 @@ class Separator:
         with suppress(StoreUnavailable):  # the rest of its objects are deleted with the row
             await self._objects.remove_under(f"{ours.key.prefix}/{ours.lease}")
         return Outcome.DROPPED
+
+    async def _return_for_want_of_room(self, ours: Separation) -> Outcome:
+        self._full_until = time.monotonic() + FULL_PAUSE_S
+        if self._on_failure is not None:
+            await self._on_failure()  # or it would come back here at once
+        await retry_write(
+            lambda: self._separations.hand_back(ours), what=f"handing back {ours.key}"
+        )
+        return Outcome.HANDED_BACK
 
     async def _fail(self, ours: Separation, error: SeparationError) -> Outcome:
         if error in _OWN_FAULTS and ours.model not in self.troubles():

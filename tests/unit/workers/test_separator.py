@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -335,6 +336,44 @@ async def test_a_full_disk_is_waited_out(
     provider.__class__ = Full
     await separator.separate(KEY)
     assert row.now.state is SeparationState.DONE
+
+
+async def test_a_song_for_which_no_room_is_made_is_handed_back(
+    separator: Separator, row: Row, objects: Objects, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "backoff_s", lambda tries, *, key: 0.001)
+    monkeypatch.setattr(module, "ROOM_WITHIN_S", 0.0)
+    objects.errors = [OSError(errno.ENOSPC, "No space left on device")] * 1000
+    told = []
+
+    async def note() -> None:
+        told.append((row.now.state, set(separator.troubles())))
+
+    separator.on_failure(note)
+    await separator.separate(KEY)
+    # This worker takes no songs by the time at which the song is in the queue again.
+    assert told == [(SeparationState.RUNNING, {model.name for model in separator.models})]
+    assert row.now.state is SeparationState.WAITING
+    assert ended(separator) == {Outcome.HANDED_BACK: 1}
+    monkeypatch.setattr("time.monotonic", lambda: time.monotonic_ns() / 1e9 + module.FULL_PAUSE_S)
+    assert separator.troubles() == {}
+
+
+async def test_a_song_is_handed_back_if_the_disk_stays_full_while_it_is_separated(
+    separator: Separator, row: Row, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "backoff_s", lambda tries, *, key: 0.001)
+    monkeypatch.setattr(module, "ROOM_WITHIN_S", 0.0)
+
+    class Full(FakeProvider):
+        async def poll(self, ref: object) -> object:  # type: ignore[override] # scripted
+            raise NoRoom("disk_full")
+
+    provider.__class__ = Full
+    await separator.separate(KEY)
+    assert row.now.state is SeparationState.WAITING
+    assert provider.cancelled
+    assert ended(separator) == {Outcome.HANDED_BACK: 1}
 
 
 async def test_troubles_are_told_before_the_failure_is_recorded(
