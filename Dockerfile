@@ -20,6 +20,7 @@ COPY cogs/ cogs/
 COPY storage/ storage/
 # Outside the data volume, so that a new image uses its own model.
 RUN STEMCORD_MODELS_DIR=/opt/stemcord/models STEMCORD_DATA_DIR=/tmp/stemcord python -m bot models \
+ && python -m compileall -q bot cogs storage \
  && chmod -R a+rX,go-w /opt/stemcord /opt/venv
 
 

@@ -150,3 +150,10 @@ def test_files_that_a_service_needs_are_there(service: dict[str, Any]):
     lock = build["args"]["LOCK"] if isinstance(build, dict) else "run"
     assert (ROOT / "requirements" / f"{lock}.lock").exists()
     assert "ARG LOCK=run" in (ROOT / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("path", ["Dockerfile", "deploy/README.md"])
+def test_modules_are_compiled_where_the_bot_may_not_do_that(path: str):
+    """Otherwise every start compiles them all."""
+    text = (ROOT / path).read_text()
+    assert "python -m compileall -q bot cogs storage" in text
