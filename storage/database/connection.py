@@ -1,4 +1,7 @@
-"""The SQLite connections: one for write transactions and one for reads."""
+"""The SQLite connections: one for write transactions, one for short reads, and one for the others.
+
+Short statements run on the event loop's thread, and everything else on a thread of aiosqlite's.
+"""
 
 import secrets
 import sqlite3
@@ -8,12 +11,12 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 import aiosqlite
-from aiosqlite import Connection
 
 from bot.domain.errors import StoreBroken, StoreUnavailable
 from storage.database.group_commit import GroupCommit
-from storage.database.protocols import ConstraintViolated, Parameters
+from storage.database.protocols import Connection, ConstraintViolated, Parameters
 from storage.database.schema import Migration, UnknownDatabase, migrate, migrations
+from storage.database.short_statements import ShortReads, TooLong
 from storage.database.transactions import Transactions
 from storage.files.ownership import is_writable, why_unusable
 
@@ -47,12 +50,21 @@ ON CONFLICT (key) DO UPDATE SET value = CAST(meta.value AS bigint) % 1000000 + 1
 class Database:
     """An open database, created with `open`."""
 
-    def __init__(self, *, path: Path, writer: Connection, reader: Connection) -> None:
+    def __init__(
+        self,
+        *,
+        path: Path,
+        writer: aiosqlite.Connection,
+        raw_writer: sqlite3.Connection,
+        reader: aiosqlite.Connection,
+        short_reads: ShortReads,
+    ) -> None:
         self._path = path
         self._file = _identity(path)
         self._writer = writer
         self._reader = reader
-        self._group_commit = GroupCommit(writer, check=self._must_be_in_place)
+        self._short_reads = short_reads
+        self._group_commit = GroupCommit(writer, raw_writer, check=self._must_be_in_place)
         self._transactions = Transactions()
 
     @classmethod
@@ -73,18 +85,25 @@ class Database:
         # Checked first because aiosqlite leaves a thread behind if it cannot connect.
         if not is_writable(path):
             raise StoreBroken(why_unusable(path))
-        writer = await _connect(path, busy_timeout_s)
+        writer, raw_writer = await _connect(path, busy_timeout_s)
         try:
             await _prepare(writer, path, durable, migrations() if steps is None else steps)
-            reader = await _connect(path, busy_timeout_s)
+            reader, _ = await _connect(path, busy_timeout_s)
             await reader.execute("PRAGMA query_only = ON")
+            short_reads = ShortReads(path)
         except StoreBroken as exc:
             await writer.close()
             raise StoreBroken(why_unusable(path)) from exc
         except BaseException:
             await writer.close()
             raise
-        return cls(path=path, writer=writer, reader=reader)
+        return cls(
+            path=path,
+            writer=writer,
+            raw_writer=raw_writer,
+            reader=reader,
+            short_reads=short_reads,
+        )
 
     def is_in_place(self) -> bool:
         """Return whether the file at the database's path is still the one that was opened."""
@@ -95,15 +114,19 @@ class Database:
         await self.write(lambda conn: conn.execute(_PROBE))
 
     async def close(self) -> None:
-        """Wait for running transactions, then close both connections."""
+        """Wait for running transactions, then close all connections."""
         await self._transactions.wait()
+        self._short_reads.close()
         await self._reader.close()
         await self._writer.close()  # last, because the last connection checkpoints
 
     async def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Return all rows of one query, which sees a single committed state."""
         with _translated():
-            return list(await self._reader.execute_fetchall(sql, parameters))
+            try:
+                return self._short_reads.rows(sql, parameters)
+            except TooLong:
+                return list(await self._reader.execute_fetchall(sql, parameters))
 
     async def write(
         self, work: Callable[[Connection], Awaitable[T]], *, locks: Iterable[str] = ()
@@ -141,16 +164,24 @@ class Database:
             raise StoreBroken(f"{self._path} is no longer the file that was opened")
 
 
-async def _connect(path: Path, busy_timeout_s: float) -> Connection:
+async def _connect(
+    path: Path, busy_timeout_s: float
+) -> tuple[aiosqlite.Connection, sqlite3.Connection]:
+    """Open a connection, as aiosqlite's and as sqlite3's."""
     with _translated():
-        conn = await aiosqlite.connect(path, isolation_level=None, timeout=busy_timeout_s)
-        conn.row_factory = sqlite3.Row
+        raw = sqlite3.connect(
+            path, isolation_level=None, timeout=busy_timeout_s, check_same_thread=False
+        )
+        raw.row_factory = sqlite3.Row
+        conn = await aiosqlite.Connection(lambda: raw, iter_chunk_size=1)
         await conn.execute("PRAGMA foreign_keys = ON")
         await conn.create_function("random_id", 0, lambda: secrets.randbits(_RANDOM_BITS))
-        return conn
+        return conn, raw
 
 
-async def _prepare(conn: Connection, path: Path, durable: bool, steps: Sequence[Migration]) -> None:
+async def _prepare(
+    conn: aiosqlite.Connection, path: Path, durable: bool, steps: Sequence[Migration]
+) -> None:
     try:
         with _translated():
             # VACUUM needs as much free space as the database occupies, which a container's /tmp may

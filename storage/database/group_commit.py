@@ -1,17 +1,23 @@
 """Commits SQLite transactions together that wait for the disk at the same time.
 
-A commit waits until the disk has its data, which takes as long as the statements of a small
-transaction. Transactions that arrive meanwhile share the next commit.
+A commit waits until the disk has its data, which takes longer than the statements of a small
+transaction. Transactions that arrive meanwhile share the next commit. Their statements run on the
+event loop's thread if they are short; BEGIN, which may wait for another process, and COMMIT run on
+the connection's own thread.
 """
 
 import asyncio
+import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from aiosqlite import Connection
+import aiosqlite
+
+from storage.database.protocols import Connection
+from storage.database.short_statements import ShortTransaction, TooLong
 
 T = TypeVar("T")
 
@@ -31,9 +37,16 @@ class _Request:
 class GroupCommit:
     """Runs transactions one after the other on one connection, and commits them in groups."""
 
-    def __init__(self, conn: Connection, *, check: Callable[[], None]) -> None:
-        """`check` is called before each group, and raises if the database must not be changed."""
+    def __init__(
+        self, conn: aiosqlite.Connection, raw: sqlite3.Connection, *, check: Callable[[], None]
+    ) -> None:
+        """Write on a connection, given as aiosqlite's and as sqlite3's, usable on any thread.
+
+        `check` is called before each group, and raises if the database must not be changed.
+        """
         self._conn = conn
+        self._raw = raw
+        self._short = ShortTransaction(raw)
         self._check = check
         self._waiting: deque[_Request] = deque()
         self._writing = asyncio.Lock()
@@ -62,8 +75,10 @@ class GroupCommit:
         try:
             self._check()
             await self._conn.execute("BEGIN IMMEDIATE")
-            for request in group:
-                await self._run(request, is_alone=len(group) == 1)
+            try:
+                self._run_here(group)
+            except TooLong:
+                await self._run_on_thread([each for each in group if not each.ended.done()])
             await self._conn.commit()
         except BaseException as exc:  # everyone in the group must be told, and nothing stay open
             for request in group:
@@ -75,20 +90,37 @@ class GroupCommit:
             if not request.ended.done():
                 request.ended.set_result(request.result)
 
-    async def _run(self, request: _Request, *, is_alone: bool) -> None:
-        """Run one transaction; its own error ends only that one. Raises what undid the group."""
+    def _run_here(self, group: Sequence[_Request]) -> None:
+        """Run transactions on this thread. Raises TooLong, and what undid the group."""
+        for request in group:
+            with self._savepoint(request, is_alone=len(group) == 1):
+                request.result = self._short.result(request.work)
+
+    async def _run_on_thread(self, group: Sequence[_Request]) -> None:
+        """Run transactions from their start. Raises what undid the group."""
+        await self._conn.rollback()
+        await self._conn.execute("BEGIN IMMEDIATE")
+        for request in group:
+            with self._savepoint(request, is_alone=len(group) == 1):
+                request.result = await request.work(self._conn)
+
+    @contextmanager
+    def _savepoint(self, request: _Request, *, is_alone: bool) -> Iterator[None]:
+        """Let a transaction's own error undo and end only that one. Raises what undid the group."""
         if is_alone:
-            request.result = await request.work(self._conn)
+            yield
             return
-        await self._conn.execute("SAVEPOINT request")
+        self._raw.execute("SAVEPOINT request")
         try:
-            request.result = await request.work(self._conn)
+            yield
+        except TooLong:
+            raise
         except Exception as exc:  # raised to the caller whose transaction this is
-            if not self._conn.in_transaction:  # SQLite itself undoes all of it on a full disk
+            if not self._raw.in_transaction:  # SQLite itself undoes all of it on a full disk
                 raise
-            await self._conn.execute("ROLLBACK TO request")
+            self._raw.execute("ROLLBACK TO request")
             _fail(request, exc)
-        await self._conn.execute("RELEASE request")
+        self._raw.execute("RELEASE request")
 
 
 def _fail(request: _Request, cause: BaseException) -> None:

@@ -4,10 +4,8 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
-from aiosqlite import Connection, Cursor
-
 from storage.database.connection import Database
-from storage.database.protocols import Parameters
+from storage.database.protocols import Connection, Cursor, Parameters, Row
 
 T = TypeVar("T")
 
@@ -47,9 +45,7 @@ class _WatchedConnection:
         self._note(sql)
         return await self._conn.execute(sql, parameters)
 
-    async def execute_fetchall(
-        self, sql: str, parameters: Iterable[Any] = ()
-    ) -> Iterable[sqlite3.Row]:
+    async def execute_fetchall(self, sql: str, parameters: Iterable[Any] = ()) -> Iterable[Row]:
         self._note(sql)
         return await self._conn.execute_fetchall(sql, parameters)
 

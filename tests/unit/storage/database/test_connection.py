@@ -1,12 +1,13 @@
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
-from aiosqlite import Connection
 
 from bot.domain.errors import StoreBroken, StoreUnavailable
 from storage.database.connection import Database
+from storage.database.protocols import Connection
 from tests.support.meta_rows import PUT, putting, rows
 
 
@@ -84,7 +85,16 @@ async def test_database_that_was_replaced_takes_nothing_more(db: Database, path:
         await db.probe()
 
 
-async def test_scrub_needs_no_room_outside_the_data_directory(path: Path):
+async def test_scrub_needs_no_room_outside_the_data_directory(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    connect, opened = sqlite3.connect, list[sqlite3.Connection]()
+
+    def remembered(*where: Any, **how: Any) -> sqlite3.Connection:
+        opened.append(connect(*where, **how))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", remembered)
     db = await Database.open(path, durable=False)
     seen: set[str] = set()
 
@@ -97,7 +107,7 @@ async def test_scrub_needs_no_room_outside_the_data_directory(path: Path):
 
     large = [(str(number), "x" * 100_000) for number in range(40)]
     await db.write(lambda conn: conn.executemany(PUT, large))
-    await db.write(lambda conn: conn.set_progress_handler(look, 50))
+    opened[0].set_progress_handler(look, 50)
     await db.scrub()
     await db.close()
     temporary = [name for name in seen if "etilqs" in name]

@@ -2,13 +2,13 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from aiosqlite import Connection
 
 from bot.domain.errors import StoreBroken, StoreUnavailable
 from storage.database.connection import Database
-from storage.database.protocols import ConstraintViolated
+from storage.database.protocols import Connection, ConstraintViolated
 from tests.support.meta_rows import PUT, putting, rows
 
 
@@ -34,25 +34,34 @@ async def together(
     return (await asyncio.gather(*writing, return_exceptions=True))[1:]
 
 
-async def traced(db: Database) -> list[str]:
-    """Return the list that grows by each statement on the writing connection."""
-    statements: list[str] = []
-    await db.write(lambda conn: conn.set_trace_callback(statements.append))
-    return statements
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows by each statement on the database's writing connection, which it opens first."""
+    connect, opened, found = sqlite3.connect, list[sqlite3.Connection](), list[str]()
+
+    def traced(*where: Any, **how: Any) -> sqlite3.Connection:
+        opened.append(connect(*where, **how))
+        if len(opened) == 1:
+            opened[0].set_trace_callback(found.append)
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    return found
 
 
-async def test_transactions_that_wait_together_are_committed_together(db: Database):
-    statements = await traced(db)
+async def test_transactions_that_wait_together_are_committed_together(
+    statements: list[str], db: Database
+):
+    statements.clear()
     await asyncio.gather(*(db.write(putting(f"{number}")) for number in range(40)))
     assert await rows(db) == 40
     assert 1 <= statements.count("COMMIT") <= 5
 
 
-async def test_a_lone_transaction_costs_no_savepoint(db: Database):
-    statements = await traced(db)
-    await db.write(putting("a"))
+async def test_a_lone_transaction_costs_no_savepoint(statements: list[str], db: Database):
+    statements.clear()
+    await db.write(lambda conn: conn.execute(PUT, ("a", "")))
     assert [each for each in statements if not each.startswith("INSERT")] == [
-        "COMMIT",  # of the transaction that set the callback
         "BEGIN IMMEDIATE",
         "COMMIT",
     ]
