@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any, NoReturn, TypeVar
 
 from bot.domain.backoff import backoff_s
@@ -14,6 +14,7 @@ T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
 
+ITEMS_AT_A_TIME = 50
 WELL_AFTER_S = 60.0
 """A task that ran this long counts as healthy, so the pauses start over."""
 
@@ -46,6 +47,14 @@ async def both(one: Coroutine[Any, Any, A], other: Coroutine[Any, Any, B]) -> tu
     work: list[Coroutine[Any, Any, Any]] = [one, other]
     first, second = await gather_or_raise(work)
     return first, second
+
+
+async def with_pauses(items: Iterable[T]) -> AsyncIterator[T]:
+    """Yield the items that exist now, and let other tasks run after some of them."""
+    for number, item in enumerate(tuple(items), start=1):
+        yield item
+        if number % ITEMS_AT_A_TIME == 0:
+            await asyncio.sleep(0)
 
 
 async def supervised(

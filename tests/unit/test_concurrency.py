@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot import concurrency
-from bot.concurrency import gather_or_raise, supervised
+from bot.concurrency import ITEMS_AT_A_TIME, gather_or_raise, supervised, with_pauses
 
 
 @pytest.fixture
@@ -127,3 +127,25 @@ async def test_whoever_is_cancelled_cancels_the_work() -> None:
     with pytest.raises(asyncio.CancelledError):
         await gathering
     assert ended == [True, True]
+
+
+async def test_other_tasks_run_during_a_long_pass_over_items() -> None:
+    passed, seen_by_other = 0, []
+
+    async def other() -> None:
+        while passed < 3 * ITEMS_AT_A_TIME:
+            seen_by_other.append(passed)
+            await asyncio.sleep(0)
+
+    running = asyncio.create_task(other())
+    async for _ in with_pauses(range(3 * ITEMS_AT_A_TIME)):
+        passed += 1
+    await running
+    assert {ITEMS_AT_A_TIME, 2 * ITEMS_AT_A_TIME} <= set(seen_by_other)
+
+
+async def test_a_pass_over_items_is_not_disturbed_by_changes() -> None:
+    items = dict.fromkeys(range(2 * ITEMS_AT_A_TIME))
+    async for item in with_pauses(items):
+        del items[item]
+    assert not items

@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Container, Iterable
 
+from bot.concurrency import with_pauses
 from bot.delivery.port import Delivered, Delivery, Refused, ReplyUnavailable
 from bot.domain.backoff import Reminders
 from bot.domain.clock import Clock
@@ -75,9 +76,7 @@ class ReplyWriter:
         try:
             while True:
                 await self._read_outbox()
-                is_complete = self._start_edits()
-                await asyncio.sleep(self._round_gap_s)
-                if is_complete:
+                if await self._start_edits():
                     await self._wait_for_news()
         finally:
             for task in self._edits:
@@ -195,20 +194,34 @@ class ReplyWriter:
         self._tracker.drop(job_id)
         self._pacing.forget(job_id)
 
-    def _start_edits(self) -> bool:
-        """Start the edits that are due; return False if some are left for the next round."""
-        self._active_cards = Counter(
-            self._channel_of(state) for state in self._tracker if not state.job.state.is_final
-        )
+    async def _start_edits(self) -> bool:
+        """Start the edits that are due, and wait for the end of the round; return False if some
+        are left for the next one.
+
+        The edits are spread over the round, because each occupies the event loop, and answers to
+        users would wait for all of them.
+        """
+        active: Counter[int | None] = Counter()
+        async for state in with_pauses(self._tracker):
+            if not state.job.state.is_final:
+                active[self._channel_of(state)] += 1
+        self._active_cards = active
         now = self._clock.monotonic()
-        due = [state for state in self._tracker if self._is_due(state, now)]
+        due = [state async for state in with_pauses(self._tracker) if self._is_due(state, now)]
         room = min(EDITS_PER_ROUND, MAX_CONCURRENT_EDITS - len(self._edits))
-        for state in sorted(due, key=self._precedence)[:room]:
-            state.is_being_edited = True
-            task = asyncio.create_task(self._update(state), name=f"reply {state.job.id}")
-            self._edits.add(task)
-            task.add_done_callback(self._edits.discard)
+        chosen = sorted(due, key=self._precedence)[:room]
+        gap_s = self._round_gap_s / EDITS_PER_ROUND
+        for state in chosen:
+            self._start_edit(state)
+            await asyncio.sleep(gap_s)
+        await asyncio.sleep(self._round_gap_s - len(chosen) * gap_s)
         return len(due) <= room
+
+    def _start_edit(self, state: ReplyState) -> None:
+        state.is_being_edited = True
+        task = asyncio.create_task(self._update(state), name=f"reply {state.job.id}")
+        self._edits.add(task)
+        task.add_done_callback(self._edits.discard)
 
     def _precedence(self, state: ReplyState) -> tuple[Urgency, float]:
         """Sort by urgency, then by waiting time."""

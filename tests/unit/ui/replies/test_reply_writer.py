@@ -1,6 +1,8 @@
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from bot.domain.job import Job, JobId, State
 from bot.scheduling.progress import Progress, Stage
 from bot.ui.replies.edit_routes import EditRoute
 from bot.ui.replies.message_requests import NotEdited
-from bot.ui.replies.reply_writer import MAX_CONCURRENT_EDITS
+from bot.ui.replies.reply_writer import EDITS_PER_ROUND, MAX_CONCURRENT_EDITS
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore
 from tests.support.card_factories import NOW, REPLY, a_job
@@ -379,3 +381,30 @@ async def test_a_last_card_that_nobody_noted_is_shown_once_more_and_no_other(
         await writer_harness.until_nothing_is_owed()
         await writer_harness.rest()
     assert writer_harness.routes.contents == died.routes.contents
+
+
+async def test_edits_that_are_due_together_are_spread_over_the_round(
+    writer_harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(EDITS_PER_ROUND):
+        await writer_harness.add(id=JobId(f"song{number}"))
+    started: list[str] = []
+    really_create, really_sleep = asyncio.create_task, asyncio.sleep
+
+    def note_task(work: Any, *, name: str | None = None) -> Any:
+        if name is not None and name.startswith("reply "):
+            started.append("edit")
+        return really_create(work, name=name)
+
+    async def note_sleep(seconds: float) -> None:
+        if started and seconds:
+            started.append("pause")
+        await really_sleep(seconds)
+
+    async with writer_harness.running():
+        monkeypatch.setattr(asyncio, "create_task", note_task)
+        monkeypatch.setattr(asyncio, "sleep", note_sleep)
+        await writer_harness.until_nothing_is_owed()
+    edits = [index for index, each in enumerate(started) if each == "edit"]
+    assert len(edits) == EDITS_PER_ROUND
+    assert all("pause" in started[one:other] for one, other in pairwise(edits))
