@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 10.0
 LOOK_AGAIN_AFTER_S: Final = 0.5
 """The shortest pause between two measurements of the job files when something does not fit."""
+ASK_AGAIN_AFTER_S: Final = 0.5
+"""How long new requests rely on the latest measurement of the free space."""
 RESERVE_BYTES: Final = 256 * 1024**2
 """Free bytes below which no new request is accepted."""
 FLOOR_BYTES: Final = 64 * 1024**2
@@ -72,12 +74,19 @@ class DiskGuard:
         self._lent_bytes = 0
         """The bytes currently promised beside the jobs under way."""
         self._free_bytes = 0
+        self._asked_at = float("-inf")
+        """The time at which the free bytes were measured."""
         self._looked_at: float | None = None
         self._moved_at = clock.monotonic()
         self._looking = asyncio.Lock()
 
     async def check(self, size_bytes: int = 0) -> None:
-        """Raise Rejected with DISK_FULL if there is no room for a new request of this size."""
+        """Raise Rejected with DISK_FULL if there is no room for a new request of this size.
+
+        A burst of requests relies on one measurement, since none writes before its promise.
+        """
+        if self._is_recent() and self._fits(None, size_bytes, self._reserve_bytes):
+            return
         if not await self._has_room(None, size_bytes, self._reserve_bytes):
             log.error("no room for a request: %s", self._figures())
             raise Rejected(Reason.DISK_FULL)
@@ -105,7 +114,7 @@ class DiskGuard:
         if job.waits_for_room_since is None:
             job.waits_for_room_since = now
         await self._look_if_due()
-        self._free_bytes = await self._files.free_bytes()
+        await self._ask()
         is_first = self._waiting()[0] == job_id
         if is_first and self._most(job_id) < size_bytes:
             await self._make_room(size_bytes)
@@ -188,7 +197,7 @@ class DiskGuard:
         No other task runs between the last measurement and the answer.
         """
         await self._look_if_due()
-        self._free_bytes = await self._files.free_bytes()
+        await self._ask()
         if self._fits(job_id, size_bytes, floor_bytes):
             return True
         if self._age_s() >= LOOK_AGAIN_AFTER_S:
@@ -202,7 +211,7 @@ class DiskGuard:
         if not await self._files.make_room(size_bytes, in_use=frozenset(self._jobs)):
             return False
         await self._look()
-        self._free_bytes = await self._files.free_bytes()
+        await self._ask()
         return True
 
     def _fits(self, job_id: JobId | None, size_bytes: int, floor_bytes: int) -> bool:
@@ -237,6 +246,15 @@ class DiskGuard:
         if self._looked_at is None:
             return LOOK_EVERY_S
         return self._clock.monotonic() - self._looked_at
+
+    async def _ask(self) -> None:
+        """Measure the free space."""
+        self._free_bytes = await self._files.free_bytes()
+        self._asked_at = self._clock.monotonic()
+
+    def _is_recent(self) -> bool:
+        age_s = self._clock.monotonic() - self._asked_at
+        return age_s < ASK_AGAIN_AFTER_S and self._age_s() < LOOK_EVERY_S
 
     async def _look_if_due(self) -> None:
         if self._age_s() >= LOOK_EVERY_S:

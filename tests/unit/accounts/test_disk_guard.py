@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.accounts.disk_guard import (
+    ASK_AGAIN_AFTER_S,
     GIVE_UP_EVERY_S,
     LOOK_AGAIN_AFTER_S,
     LOOK_EVERY_S,
@@ -232,3 +233,43 @@ async def test_a_song_in_line_gets_the_room_of_copies(tmp_path: Path):
     await files.settle(A)
     assert await disk.ask(B, 500) == 500
     assert not (disk.root / A).exists()
+
+
+class MeasuredFiles(JobFiles):
+    """Counts measurements of a disk with `free` bytes."""
+
+    free = 1 << 40
+    measurements = 0
+
+    async def free_bytes(self) -> int:
+        self.measurements += 1
+        return self.free
+
+
+async def test_a_burst_of_requests_measures_the_disk_once(tmp_path: Path) -> None:
+    files = MeasuredFiles(tmp_path)
+    disk = Disk(tmp_path, files=files)
+    for _ in range(100):
+        await disk.guard.check(10)
+    assert files.measurements == 1
+    disk.clock.move(seconds=ASK_AGAIN_AFTER_S)
+    await disk.guard.check(10)
+    assert files.measurements == 2
+
+
+async def test_a_request_is_refused_by_a_new_measurement_only(tmp_path: Path) -> None:
+    files = MeasuredFiles(tmp_path)
+    files.free = 100
+    disk = Disk(tmp_path, files=files)
+    with pytest.raises(Rejected):
+        await disk.guard.check(200)
+    files.free = 1 << 40
+    await disk.guard.check(200)
+
+
+async def test_what_jobs_are_promised_counts_at_once_between_measurements(disk: Disk) -> None:
+    await disk.guard.check(CAP_BYTES)
+    await disk.ask(A, CAP_BYTES - 10)
+    await disk.guard.check(10)
+    with pytest.raises(Rejected):
+        await disk.guard.check(11)
