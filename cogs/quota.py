@@ -27,9 +27,7 @@ class QuotaCog(commands.Cog):
     async def quota(self, interaction: discord.Interaction[Any]) -> None:
         """Show the caller their minutes for this period, privately."""
         actor, membership = actor_of(interaction), membership_of(interaction)
-        card = quota_card(
-            await self._quotas.usage(actor.user_id, membership),
-            await self._quotas.shared(actor.user_id, membership),
-            await self._administration.pool_seen_by(actor),
-        )
+        standing = await self._quotas.standing(actor.user_id, membership)
+        pool = await self._administration.pool_seen_by(actor)
+        card = quota_card(standing.own, standing.shared, pool)
         await interaction.response.send_message(embed=embed_of(card), ephemeral=True)

@@ -46,15 +46,7 @@ class Quotas:
 
     async def usage(self, user_id: UserId, membership: Membership | None = None) -> Usage:
         """Return the user's own account."""
-        allowance = await self._allowed(user_id, membership)
-        return await self._ledger.usage(user_id, self.period, allowance)
-
-    async def shared(self, user_id: UserId, membership: Membership | None) -> Usage | None:
-        """Return the user's account of minutes from this server, or None if it gave them none."""
-        if membership is None:
-            return None
-        usage = await self._ledger.usage(user_id, self.period, 0, guild_id=membership.guild_id)
-        return usage if usage.granted else None
+        return (await self.standing(user_id, membership)).own
 
     async def paying_for(self, job: Job) -> Usage | None:
         """Return the account that paid for the job, or None once its period is over."""
@@ -95,10 +87,6 @@ class Quotas:
             user_id=job.request.user_id,
             minutes=minutes,
             period=self.period,
-            allowance=await self._allowed(job.request.user_id, job.membership),
+            allowance=(await self.usage(job.request.user_id, job.membership)).allowance,
             guild_id=job.reply.guild_id,
         )
-
-    async def _allowed(self, user_id: UserId, membership: Membership | None) -> int:
-        terms = await self._allowances.terms_of(user_id, membership)
-        return terms.allowance(self._allowance)

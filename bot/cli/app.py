@@ -129,6 +129,7 @@ class _Accounts:
     admission: GuildAdmission
     quotas: Quotas
     spend: SpendCaps
+    pseudonyms: Pseudonyms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +182,7 @@ def compose(
         retention=Retention(
             jobs=store.jobs,
             files=store.files,
-            pseudonyms=Pseudonyms(db=store.db),
+            pseudonyms=accounts.pseudonyms,
             open_replies=OpenReplies(db=store.db, shards=store.shards),
             last_renditions=LastRenditions(db=store.db),
             clock=core.clock,
@@ -325,10 +326,11 @@ def _accounts(settings: Settings, store: Store, clock: Clock) -> _Accounts:
         allowances=Allowances(db=store.db, clock=clock),
         servers=GuildStore(db=store.db, clock=clock),
     )
+    pseudonyms = Pseudonyms(db=store.db)
     quotas = Quotas(
         ledger=stores.ledger,
         allowances=stores.allowances,
-        standings=Standings(db=store.db),
+        standings=Standings(db=store.db, pseudonyms=pseudonyms),
         clock=clock,
         allowance=settings.quota_minutes,
         kind=settings.quota_period,
@@ -345,7 +347,9 @@ def _accounts(settings: Settings, store: Store, clock: Clock) -> _Accounts:
         allowed_guilds=settings.allowed_guilds,
         allow_dms=settings.allow_dms,
     )
-    return _Accounts(stores=stores, admission=admission, quotas=quotas, spend=spend)
+    return _Accounts(
+        stores=stores, admission=admission, quotas=quotas, spend=spend, pseudonyms=pseudonyms
+    )
 
 
 def _builders(ground: _Ground) -> tuple[DeliveryBuilder, ZipBuilder]:

@@ -388,7 +388,7 @@ async def _put_together(
     )
     requests = SplitRequests(
         splits=services.splits,
-        servers=services.admission,
+        quotas=services.quotas,
         attachment_urls=attachment_urls,
         clock=clock,
     )

@@ -98,11 +98,19 @@ class SplitService:
         """Return the configured providers' titles by name, in order of preference."""
         return {each.name: each.title for each in self._offering.providers}
 
-    async def receive(self, *, interaction_id: int, request: Request, reply: Reply) -> Job:
+    async def receive(
+        self,
+        *,
+        interaction_id: int,
+        request: Request,
+        reply: Reply,
+        standing: Standing | None = None,
+    ) -> Job:
         """Store a request; a repeated interaction returns the job stored first.
 
-        Raises Rejected, or StoreUnavailable if the request was not stored in time. If it is stored
-        after that, it is cancelled in the background.
+        `standing` is the user's, if the caller has just read it. Raises Rejected, or
+        StoreUnavailable if the request was not stored in time. If it is stored after that, it is
+        cancelled in the background.
         """
         self._check(request)
         now = self._clock.now()
@@ -121,7 +129,7 @@ class SplitService:
             if stored.id == job.id:
                 await self._termination.withdraw(stored)
 
-        return await self._writes.store(self._store(job), withdraw=withdraw)
+        return await self._writes.store(self._store(job, standing), withdraw=withdraw)
 
     async def start_in_batch(
         self, *, batch_id: BatchId, number: int, request: Request, reply: Reply
@@ -262,9 +270,9 @@ class SplitService:
             provider = asked[0].title if request.provider else ""
             raise Rejected(Reason.NO_PROVIDER, recipe=request.recipe, provider=provider)
 
-    async def _store(self, job: Job) -> Job:
+    async def _store(self, job: Job, standing: Standing | None) -> Job:
         try:
-            await self._admit(job)
+            await self._admit(job, standing)
         except Rejected:
             # An interaction that arrives twice must not be refused because of what its first
             # arrival used. The lookup comes after the checks, so that it finds a job stored in the
@@ -274,8 +282,9 @@ class SplitService:
             return known
         return await self._jobs.add(job, max_active=self._offering.max_active_jobs)
 
-    async def _admit(self, job: Job) -> None:
-        standing = await self._quotas.standing(job.request.user_id, job.membership)
+    async def _admit(self, job: Job, standing: Standing | None) -> None:
+        if standing is None:
+            standing = await self._quotas.standing(job.request.user_id, job.membership)
         self._admission.check(standing, job.reply)
         await self._require_means(job, standing)
 

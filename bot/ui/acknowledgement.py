@@ -14,6 +14,7 @@ from bot.domain.errors import SplitError
 from bot.domain.job import Reply, Request
 from bot.jobs.split_service import SplitService
 from bot.ui.error_answers import UNREACHABLE
+from storage.stores.standing import Standing
 
 log = logging.getLogger(__name__)
 
@@ -86,14 +87,18 @@ async def start_split(
     *,
     request: Request,
     reply: Reply,
+    standing: Standing | None = None,
     within_s: float = ANSWER_WITHIN_S,
     look_after_s: Sequence[float] = LOOK_AFTER_S,
 ) -> None:
     """Store the request, acknowledge it, and start work once Discord has accepted the answer.
 
-    Raises the errors of `SplitService.receive`, before anything is answered.
+    `standing` is the user's, if it has just been read. Raises the errors of
+    `SplitService.receive`, before anything is answered.
     """
-    job = await splits.receive(interaction_id=interaction.id, request=request, reply=reply)
+    job = await splits.receive(
+        interaction_id=interaction.id, request=request, reply=reply, standing=standing
+    )
     if job.acknowledged_at is not None:
         _log_twice(job.id)
         return

@@ -5,7 +5,7 @@ from typing import Any
 
 import discord
 
-from bot.accounts.admission import GuildAdmission
+from bot.accounts.quotas import Quotas
 from bot.domain.clock import Clock
 from bot.domain.job import Entry, Job, Reply, Request, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe
@@ -14,6 +14,7 @@ from bot.jobs.split_service import SplitService
 from bot.ui.acknowledgement import start_split
 from bot.ui.attachments.attachment_urls import AttachmentUrls
 from bot.ui.context import membership_of, reply_of
+from storage.stores.standing import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +37,12 @@ class SplitRequests:
         self,
         *,
         splits: SplitService,
-        servers: GuildAdmission,
+        quotas: Quotas,
         attachment_urls: AttachmentUrls,
         clock: Clock,
     ) -> None:
         self._splits = splits
-        self._servers = servers
+        self._quotas = quotas
         self._attachment_urls = attachment_urls
         self._clock = clock
 
@@ -50,8 +51,12 @@ class SplitRequests:
 
         Raises StoreUnavailable, and Rejected, including when Discord no longer has the file.
         """
-        request, reply = await self._build(interaction, options)
-        await start_split(interaction, self._splits, request=request, reply=reply)
+        user_id, membership = UserId(interaction.user.id), membership_of(interaction)
+        standing = await self._quotas.standing(user_id, membership)
+        request, reply = await self._build(interaction, options, standing)
+        await start_split(
+            interaction, self._splits, request=request, reply=reply, standing=standing
+        )
 
     async def start_again(
         self, interaction: discord.Interaction[Any], job: Job, *, recipe: Recipe | None = None
@@ -73,10 +78,9 @@ class SplitRequests:
         await self.start(interaction, options)
 
     async def _build(
-        self, interaction: discord.Interaction[Any], options: SplitOptions
+        self, interaction: discord.Interaction[Any], options: SplitOptions, standing: Standing
     ) -> tuple[Request, Reply]:
-        now = self._clock.now()
-        rules = await self._servers.rules(interaction.guild_id)
+        now, rules = self._clock.now(), standing.rules
         source = options.source
         if options.entry is not Entry.COMMAND:  # a command's own file has a new address
             source = await self._attachment_urls.with_live_url(source, now=now)

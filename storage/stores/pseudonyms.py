@@ -5,16 +5,16 @@ cannot be traced to users. Decisions about a user, such as a block, stand until 
 they use a lasting pseudonym.
 """
 
+import asyncio
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, NewType
 
 from bot.domain.job import UserId
 from bot.domain.periods import Period
-from storage.database.protocols import Connection, Database, Row
+from storage.database.protocols import Connection, Database
 from storage.stores.job_rows import seconds, time_of
 from storage.stores.meta import Meta
 
@@ -51,18 +51,26 @@ async def account_pseudonym(conn: Connection, user_id: UserId, period: Period) -
 
     The period's key is generated on first use.
     """
+    return _pseudonym(await _account_key(conn, period), user_id)
+
+
+async def lasting_pseudonym(db: Database, user_id: UserId) -> Pseudonym:
+    """Return the user's pseudonym in decisions about or by them."""
+    return _pseudonym(await _lasting_key(db), user_id)
+
+
+async def _lasting_key(db: Database) -> bytes:
+    return await Meta(db=db).secret(LASTING, KEY_BYTES)
+
+
+async def _account_key(conn: Connection, period: Period) -> bytes:
     ends_at = seconds(period.ends_at)
     # Read first, because generating a key locks a row that all transactions of the period read.
     known = [*await conn.execute_fetchall(_CURRENT_KEY, (period.key, ends_at))]
     if not known:
         drawn = secrets.token_bytes(KEY_BYTES)
         known = [*await conn.execute_fetchall(_DRAW, (period.key, drawn, ends_at))]
-    return _in(known, user_id)
-
-
-async def lasting_pseudonym(db: Database, user_id: UserId) -> Pseudonym:
-    """Return the user's pseudonym in decisions about or by them."""
-    return _pseudonym(await Meta(db=db).secret(LASTING, KEY_BYTES), user_id)
+    return bytes(known[0]["key"])
 
 
 class UserNames(NamedTuple):
@@ -72,26 +80,45 @@ class UserNames(NamedTuple):
     account: Pseudonym
 
 
+class _Keys(NamedTuple):
+    lasting: bytes
+    period_key: str
+    account: bytes
+
+
 class Pseudonyms:
-    """Reads pseudonyms and deletes their keys."""
+    """Reads pseudonyms and deletes their keys.
+
+    A key never changes until it is deleted, so those in use are kept in memory.
+    """
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
+        self._keys: _Keys | None = None
+        self._finding = asyncio.Lock()
 
     async def of(self, user_id: UserId | None, period_key: str | None) -> Pseudonym:
         """Return the user's pseudonym in a period, or NOBODY if the period has no key."""
         if user_id is None or period_key is None:
             return NOBODY
-        return _in(await self._db.read(_KEY, (period_key,)), user_id)
+        found = await self._db.read(_KEY, (period_key,))
+        return _pseudonym(found[0]["key"], user_id) if found else NOBODY
 
     async def names(self, user_id: UserId, period: Period) -> UserNames:
-        """Return both of the user's pseudonyms. A pseudonym without a key yet is NOBODY."""
-        values = {"lasting": LASTING, "period": period.key}
-        [row] = await self._db.read(_BOTH_KEYS, values)
+        """Return both of the user's pseudonyms. Their keys are generated on first use."""
+        async with self._finding:  # a burst of requests finds them once
+            if self._keys is None or self._keys.period_key != period.key:
+                self._keys = await self._found(period)
+            keys = self._keys
+        return UserNames(_pseudonym(keys.lasting, user_id), _pseudonym(keys.account, user_id))
+
+    async def _found(self, period: Period) -> _Keys:
+        [row] = await self._db.read(_BOTH_KEYS, {"lasting": LASTING, "period": period.key})
         lasting, account = row["lasting"], row["account"]
-        return UserNames(
-            lasting=NOBODY if lasting is None else _pseudonym(bytes.fromhex(lasting), user_id),
-            account=NOBODY if account is None else _pseudonym(account, user_id),
+        return _Keys(
+            lasting=bytes.fromhex(lasting) if lasting else await _lasting_key(self._db),
+            period_key=period.key,
+            account=account or await self._db.write(lambda conn: _account_key(conn, period)),
         )
 
     async def periods_without_kind(self) -> tuple[Period, ...]:
@@ -107,6 +134,7 @@ class Pseudonyms:
 
     async def drop_keys(self, now: datetime) -> None:
         """Delete the keys of periods that ended KEYS_OUTLAST before `now`."""
+        self._keys = None
         values = (seconds(now - KEYS_OUTLAST),)
         await self._db.write(lambda conn: conn.execute(_DROP, values))
 
@@ -114,11 +142,6 @@ class Pseudonyms:
 def former_id(pseudonym: Pseudonym) -> int:
     """Return the number that replaces the user's id in jobs forgotten in the period."""
     return -pseudonym
-
-
-def _in(rows: Iterable[Row], user_id: UserId) -> Pseudonym:
-    key = next((row["key"] for row in rows), None)
-    return NOBODY if key is None else _pseudonym(key, user_id)
 
 
 def _pseudonym(key: bytes, user_id: UserId) -> Pseudonym:

@@ -1,6 +1,6 @@
 """A user's standing: blocks, server rules and minutes, read in one statement.
 
-Nothing is cached, because the next decision or song may change it.
+No decision or usage is cached, because the next decision or song may change it.
 """
 
 import json
@@ -74,9 +74,10 @@ class PeriodMinutes:
 class Standings:
     """Reads one user's rows from several stores in one statement."""
 
-    def __init__(self, *, db: Database) -> None:
+    def __init__(self, *, db: Database, pseudonyms: Pseudonyms | None = None) -> None:
+        """Keys in use are kept in memory by `pseudonyms`, by default one of its own."""
         self._db = db
-        self._pseudonyms = Pseudonyms(db=db)
+        self._pseudonyms = pseudonyms or Pseudonyms(db=db)
 
     async def standing(
         self, user_id: UserId, membership: Membership | None, period: Period, *, plain: int

@@ -19,7 +19,7 @@ from tests.support.discord_fakes import FakeCallback, FakeInteraction, FakeRespo
 from tests.support.fakes import FakeProvider
 from tests.support.harness import Harness
 
-MAX_UNTIL_ACKNOWLEDGED = 5
+MAX_UNTIL_ACKNOWLEDGED = 2
 MAX_UNTIL_SUBMITTED = 10
 
 
@@ -82,7 +82,7 @@ async def split(harness: Harness, vendor: SubmitCounter, **where: Any) -> tuple[
     response = CountedResponse(harness.db)
     interaction = FakeInteraction(response=response, id=harness.next_interaction(), **where)
     services = harness.services
-    cog = SplitCog(services_of(splits=services.splits, servers=services.admission))
+    cog = SplitCog(services_of(splits=services.splits, quotas=services.quotas))
     callback: Any = SplitCog.split.callback
     await callback(cog, interaction, Attachment())
     async with asyncio.timeout(30):

@@ -8,7 +8,7 @@ import discord
 from discord import app_commands
 
 from bot.domain.guilds import GuildRules
-from bot.domain.job import Job, JobId, Reply, Request, Source, UserId
+from bot.domain.job import Job, JobId, Membership, Reply, Request, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe
 from bot.i18n.languages import Languages
 from bot.jobs.intake import Limits
@@ -17,7 +17,8 @@ from bot.ui.attachments.attachment_cache import AttachmentCache
 from bot.ui.batch_requests import BatchRequests
 from bot.ui.services import Services, UseCases
 from bot.ui.split_requests import SplitRequests
-from tests.support.card_factories import a_job
+from storage.stores.standing import Standing
+from tests.support.card_factories import a_job, a_usage
 from tests.support.fakes import FakeClock
 from tests.support.installed_languages import installed
 
@@ -141,7 +142,9 @@ class FakeSplits:
     happened: list[tuple[str, object]] = field(default_factory=list)
     jobs: Sequence[Job] = ()
 
-    async def receive(self, *, interaction_id: int, request: Request, reply: Reply) -> Job:
+    async def receive(
+        self, *, interaction_id: int, request: Request, reply: Reply, standing: object = None
+    ) -> Job:
         self.requests.append((interaction_id, request, reply))
         if self.error is not None:
             raise self.error
@@ -183,6 +186,19 @@ class FakeServers:
         return GuildRules() if guild_id is None else self.own
 
 
+@dataclass
+class FakeQuotas:
+    """Gives everyone an hour, under the server's rules."""
+
+    servers: FakeServers
+
+    async def standing(self, user_id: UserId, membership: Membership | None) -> Standing:
+        guild_id = None if membership is None else membership.guild_id
+        return Standing(
+            block=None, rules=await self.servers.rules(guild_id), own=a_usage(), shared=None
+        )
+
+
 class FakeAttachmentUrls:
     """Marks the addresses that it is asked to refresh."""
 
@@ -205,13 +221,14 @@ def services_of(
     names = ("batches", "quotas", "administration", "overview", "redelivery", "privacy")
     urls: Any = FakeAttachmentUrls()
     batches: Any = use_cases.get("batches")
+    quotas: Any = use_cases.get("quotas") or FakeQuotas(servers)
     missing: Any = None
     return Services(
         use_cases=UseCases(
             splits=splits, admission=servers, **{**dict.fromkeys(names, missing), **use_cases}
         ),
         requests=SplitRequests(
-            splits=splits, servers=servers, attachment_urls=urls, clock=FakeClock()
+            splits=splits, quotas=quotas, attachment_urls=urls, clock=FakeClock()
         ),
         batch_requests=BatchRequests(
             batches=batches,

@@ -167,7 +167,7 @@ class LiveBot:
             use_cases=self.services,
             requests=SplitRequests(
                 splits=self.services.splits,
-                servers=self.services.admission,
+                quotas=self.services.quotas,
                 attachment_urls=attachment_urls,
                 clock=self.clock,
             ),

@@ -163,7 +163,7 @@ async def test_a_pool_pays_in_its_server_and_the_card_says_so(harness: Harness) 
     await ask(harness)
     await ask(harness, reply=DM)
     assert (await harness.usage()).used == 4
-    shared = await harness.services.quotas.shared(ADA, HERE)
+    shared = (await harness.services.quotas.standing(ADA, HERE)).shared
     assert shared is not None
     assert (shared.used, shared.left) == (4, 6)
     first, second = (parcel.usage for _, parcel in harness.delivery.shown)
@@ -215,7 +215,7 @@ async def test_what_a_period_gave_ends_with_it(tmp_path: Path) -> None:
     assert (await quotas.minutes(ADA, HERE)).total == 100
     harness.clock.at = end
     assert (await harness.usage()).total == 60
-    assert await quotas.shared(ADA, HERE) is None
+    assert (await quotas.standing(ADA, HERE)).shared is None
     assert await admin.pool_seen_by(MANAGER) == 90, "what was not handed out stays in the pool"
     await harness.close()
 
