@@ -74,7 +74,13 @@ def _kinds(folder: Path, seconds: float, tools: AudioTools) -> Mapping[str, Kind
     row = Row(label="Vocals", stem=stem)
     most = int(60 * SAMPLE_RATE)
     mp3 = EncodeTask(
-        stem=stem, into=into, format=AudioFormat.MP3, max_bytes=None, title=None, artist=None
+        stem=stem,
+        into=into,
+        format=AudioFormat.MP3,
+        max_bytes=None,
+        title=None,
+        artist=None,
+        album=None,
     )
     return {
         "decode": Kind(
