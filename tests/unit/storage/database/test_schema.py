@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.attempt import AttemptError, AttemptState
-from bot.domain.job import DeliveryDifference, State
+from bot.domain.job import DeliveryDifference, Job, State
 from bot.domain.renditions import UNCHANGED
 from storage.database.connection import Database
 from storage.database.opening import open_reader
@@ -32,17 +32,40 @@ def look(path: Path, sql: str) -> list[tuple[object, ...]]:
         return conn.execute(sql).fetchall()
 
 
+@pytest.fixture(scope="module")
+def newest(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, ...]]:
+    """The schema of a new database."""
+    path = tmp_path_factory.mktemp("newest") / "new.db"
+    asyncio.run(opened(path, migrations()))
+    return look(path, SCHEMA)
+
+
+async def _fill(path: Path) -> list[Job]:
+    db = await Database.open(path, durable=False)
+    stored = [await lead(JobStore(db=db), state) for state in State]
+    await db.close()
+    return stored
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Job]]:
+    """A new database with a job in every state, and the jobs."""
+    path = tmp_path_factory.mktemp("filled") / "new.db"
+    return path, asyncio.run(_fill(path))
+
+
 def test_migrations_are_numbered_without_a_gap():
     assert [step.number for step in migrations()] == list(range(1, NEXT))
 
 
 @pytest.mark.parametrize("version", range(NEXT))
-async def test_every_version_comes_to_the_same_schema(tmp_path: Path, version: int):
-    await opened(tmp_path / "new.db", migrations())
+async def test_every_version_comes_to_the_same_schema(
+    tmp_path: Path, newest: list[tuple[object, ...]], version: int
+):
     if version:
         await opened(tmp_path / "old.db", migrations()[:version])
     await opened(tmp_path / "old.db", migrations())
-    assert look(tmp_path / "old.db", SCHEMA) == look(tmp_path / "new.db", SCHEMA)
+    assert look(tmp_path / "old.db", SCHEMA) == newest
     assert look(tmp_path / "old.db", "PRAGMA user_version") == [(NEXT - 1,)]
 
 
@@ -84,12 +107,12 @@ def common_rows_to(old: Path, new: Path) -> None:
 
 
 @pytest.mark.parametrize("version", range(8, NEXT))
-async def test_jobs_in_every_state_survive_an_upgrade(tmp_path: Path, version: int):
-    db = await Database.open(tmp_path / "new.db", durable=False)
-    stored = [await lead(JobStore(db=db), state) for state in State]
-    await db.close()
+async def test_jobs_in_every_state_survive_an_upgrade(
+    tmp_path: Path, filled: tuple[Path, list[Job]], version: int
+):
+    new, stored = filled
     await opened(tmp_path / "old.db", migrations()[:version])
-    common_rows_to(tmp_path / "old.db", tmp_path / "new.db")
+    common_rows_to(tmp_path / "old.db", new)
     db = await Database.open(tmp_path / "old.db", durable=False)
     jobs = JobStore(db=db)
     found = [await jobs.get(job.id) for job in stored]
