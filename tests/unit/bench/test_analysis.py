@@ -7,7 +7,7 @@ from tests.support.synthetic_songs import Style
 
 
 def test_a_seed_always_gives_the_same_songs():
-    (first, *_), (again, *_) = (synthetic_songs.songs(7, seconds=5.0) for _ in range(2))
+    (first, *_), (again, *_) = (synthetic_songs.songs(7, seconds=3.0) for _ in range(2))
     assert first == again
     made, made_again = synthetic_songs.make(first), synthetic_songs.make(again)
     for stem, wave in made.stems.items():

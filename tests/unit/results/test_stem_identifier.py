@@ -14,6 +14,7 @@ from bot.domain.errors import EngineFailed, ModelUnavailable, ProviderProtocol
 from bot.domain.job import State
 from bot.domain.recipes import UNNAMED, Recipe, Stem
 from bot.providers.interface import Model
+from bot.results import stem_identifier
 from bot.results.stem_identifier import PAIR, Listener, StemIdentifier
 from storage.files.job_files import JobDir
 from tests.support import audio_files
@@ -135,12 +136,15 @@ async def test_where_nothing_listens_two_results_become_two_parts(
     assert named == dict(zip(UNNAMED, results.values(), strict=True))
 
 
-async def test_it_listens_where_the_voice_is(tmp_path: Path, stems: Mapping[Stem, Sound]) -> None:
+async def test_it_listens_where_the_voice_is(
+    tmp_path: Path, stems: Mapping[Stem, Sound], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stem_identifier, "EXCERPT_FRAMES", 4 * SAMPLE_RATE)
     job = JobDir(tmp_path / "long")
     job.work.mkdir(parents=True)
-    rest = ((0, 0), (0, 30 * SAMPLE_RATE))  # longer than an excerpt
+    rest = ((0, 0), (0, 6 * SAMPLE_RATE))  # longer than an excerpt
     voice = np.pad(stems[Stem.VOCALS], rest)
-    band = np.tile(mixed(stems, Stem.VOCALS), 13)[:, : voice.shape[1]]
+    band = np.tile(mixed(stems, Stem.VOCALS), 4)[:, : voice.shape[1]]
     audio_files.write_spool(job.mixture, voice + band)
     ear = Ear(stems[Stem.VOCALS])
     results = fetched(job, (None, band), (None, voice))

@@ -13,7 +13,7 @@ PEAK = 10 ** (-1 / 20)
 MP3_FRAME = 1152
 
 
-def song(tmp_path, name, *loud, seconds=24, level=0.1):
+def song(tmp_path, name, *loud, seconds=18, level=0.1):
     """Write a master that is soft except in these seconds, which have full level."""
     sound = audio_files.tone(seconds, level=level / 10)
     for second in loud:
@@ -47,25 +47,25 @@ async def test_a_clip_plays_for_exactly_five_seconds(tools, tmp_path):
 
 @pytest.mark.parametrize("level", [0.02, 0.9])
 async def test_a_clip_is_as_loud_as_every_other(tools, tmp_path, level):
-    voice = song(tmp_path, "voice", *range(24), level=level)
+    voice = song(tmp_path, "voice", *range(7), seconds=7, level=level)
     await tools.clip(voice, [], tmp_path / "clip.mp3")
     assert np.abs(heard(tmp_path / "clip.mp3")).max() == pytest.approx(PEAK, rel=0.03)
 
 
 async def test_the_voice_counts_twice_as_much_as_the_rest(tools, tmp_path):
     voice = song(tmp_path, "voice", *range(4, 9))
-    band = song(tmp_path, "band", *range(16, 21), level=0.15)
-    louder = song(tmp_path, "louder", *range(16, 21), level=0.3)
+    band = song(tmp_path, "band", *range(12, 17), level=0.15)
+    louder = song(tmp_path, "louder", *range(12, 17), level=0.3)
     told = await tools.clip(voice, [band], tmp_path / "clip.mp3")
     assert told.start == 4 * SAMPLE_RATE
     told = await tools.clip(voice, [louder], tmp_path / "clip.mp3")
-    assert told.start == 16 * SAMPLE_RATE
+    assert told.start == 12 * SAMPLE_RATE
 
 
 async def test_the_rest_is_heard_as_one(tools, tmp_path):
     """Two stems that cancel each other out count as silence."""
     voice = song(tmp_path, "voice", *range(4, 9), level=0.02)
-    band = audio_files.tone(24)
+    band = audio_files.tone(18)
     parts = [write(tmp_path / "a.flac", band), write(tmp_path / "b.flac", -band)]
     told = await tools.clip(voice, parts, tmp_path / "clip.mp3")
     assert told.start == 4 * SAMPLE_RATE
@@ -73,7 +73,7 @@ async def test_the_rest_is_heard_as_one(tools, tmp_path):
 
 async def test_a_clip_begins_on_a_beat(tools, tmp_path):
     voice = song(tmp_path, "voice", *range(12, 17))
-    beats = [round((0.3 + beat * 0.7) * SAMPLE_RATE) for beat in range(30)]
+    beats = [round((0.3 + beat * 0.7) * SAMPLE_RATE) for beat in range(24)]
     told = await tools.clip(voice, [], tmp_path / "clip.mp3", beats=beats)
     assert told.start in beats
     assert abs(told.start - 12 * SAMPLE_RATE) <= 0.35 * SAMPLE_RATE
@@ -89,8 +89,7 @@ async def test_beats_too_near_the_end_are_not_used(tools, tmp_path):
 
 
 async def test_a_clip_fades_in_and_out(tools, tmp_path):
-    sound = np.full((2, 20 * SAMPLE_RATE), 0.0) + audio_files.tone(20.0)
-    voice = write(tmp_path / "voice.flac", sound)
+    voice = write(tmp_path / "voice.flac", audio_files.tone(6.0))
     await tools.clip(voice, [], tmp_path / "clip.mp3")
     clip = heard(tmp_path / "clip.mp3")
     full = loudness(clip, 1, 4)
@@ -117,7 +116,7 @@ async def test_a_short_song_is_one_clip(tools, tmp_path, seconds):
     assert 0 <= heard(tmp_path / "clip.mp3").shape[1] - frames < MP3_FRAME
 
 
-@pytest.mark.parametrize("seconds", [2, 20])
+@pytest.mark.parametrize("seconds", [2, 7])
 async def test_a_silent_song_stays_silent(tools, tmp_path, seconds):
     faint = write(tmp_path / "faint.flac", audio_files.tone(seconds, level=0.0005))
     silent = write(tmp_path / "silent.flac", np.zeros((2, seconds * SAMPLE_RATE)))

@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -14,14 +17,19 @@ LOSSY = [AudioFormat.MP3, AudioFormat.OPUS]
 LOSSLESS = [AudioFormat.WAV, AudioFormat.FLAC]
 
 
-@pytest.fixture
-def stem(tmp_path):
-    """A master of a tone over noise."""
+@pytest.fixture(scope="module")
+def tone_over_noise(tmp_path_factory):
     noise = np.random.default_rng(1).normal(0, 0.02, (2, round(SAMPLE_RATE * SECONDS)))
-    path = tmp_path / "master.flac"
+    path = tmp_path_factory.mktemp("tone") / "master.flac"
     with master.written(path) as write:
         write((audio_files.tone(SECONDS) + noise).T.astype(np.float32))
     return path
+
+
+@pytest.fixture
+def stem(tone_over_noise, tmp_path):
+    """A master of a tone over noise."""
+    return Path(shutil.copy(tone_over_noise, tmp_path))
 
 
 @pytest.fixture

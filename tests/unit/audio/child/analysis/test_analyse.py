@@ -149,8 +149,8 @@ def test_memory_does_not_follow_the_length():
         tracemalloc.stop()
         return peak
 
-    a_while = 30 * RATE // BLOCK
+    a_while = 15 * RATE // BLOCK
     one, four = peak_bytes(a_while), peak_bytes(4 * a_while)
-    bytes_of_a_while = 30 * RATE * np.dtype(np.float32).itemsize
+    bytes_of_a_while = 15 * RATE * np.dtype(np.float32).itemsize
     assert four - one < 3 * bytes_of_a_while / 2
     assert four < 64 * MIB
