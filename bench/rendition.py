@@ -26,6 +26,7 @@ from bot.domain.recipes import AudioFormat
 
 CHANGES = ((-200, 100), (300, 100), (0, 90), (300, 75), (-500, 50))
 SECONDS = 24.0
+KEYS = [-12, -6, -3, 3, 5, 6, 12]
 _WIDTH = 150
 PITCHES_HZ = {"chord": 277.18, "voice": 220.0, "bass": 55.0}
 
@@ -97,38 +98,59 @@ def drift(method: Method, scratch: Path) -> str:
     return f"{last - first:+.3f} ms between the first and the last of {minutes} minutes"
 
 
-async def cost(minutes: float, scratch: Path) -> tuple[str, ...]:
-    """Render two masters as a mix two semitones lower and encode the mix, twice."""
-    masters = [scratch / f"{name}-{minutes:g}.flac" for name in ("voice", "chord")]
-    part = sounds(10.0, PITCHES_HZ)
-    for path, name in zip(masters, ("voice", "chord"), strict=True):
-        write(path, *(part[name] for _ in range(round(minutes * 6))))
+async def cost(
+    minutes: float, scratch: Path, *, cents: int, names: tuple[str, str], runs: int = 2
+) -> tuple[str, ...]:
+    """Render two masters as a mix in another key and encode the mix, twice or as often as asked."""
+    masters = [scratch / f"{name}-{minutes:g}.flac" for name in names]
+    part = {**sounds(10.0, PITCHES_HZ), "bursts": bursts(10.0)}
+    for path, name in zip(masters, names, strict=True):
+        if not path.exists():
+            write(path, *(part[name] for _ in range(round(minutes * 6))))
     digests, measured = set(), None
-    for _ in range(2):
+    for _ in range(runs):
         mix, mp3 = scratch / "mix.flac", scratch / "mix.mp3"
         parts = (MasterPart(master=masters[0], level_percent=25), MasterPart(master=masters[1]))
         async with AudioTools() as tools, watched() as children:
-            await tools.render([RenderedOutput(path=mix, parts=parts)], cents=-200)
+            await tools.render([RenderedOutput(path=mix, parts=parts)], cents=cents)
             rendered_s = children.cpu_s
             await tools.encode(mix, mp3, format=AudioFormat.MP3, max_bytes=None)
             measured = (rendered_s, children.cpu_s, children.peak_mib)
         digests.add(hashlib.sha256(mp3.read_bytes()).hexdigest())
     rendered_s, all_s, peak_mib = measured or (0.0, 0.0, 0.0)
     return (
-        f"{minutes:g} min",
+        f"{minutes:g} min, {cents / 100:+g}",
+        " and ".join(names),
         f"{rendered_s:.1f} s",
         f"{all_s:.1f} s",
         f"{peak_mib:.0f} MiB",
-        "yes" if len(digests) == 1 else "no",
+        ("yes" if len(digests) == 1 else "no") if runs > 1 else "",
     )
+
+
+def costs(minutes: list[float], keys: list[int], scratch: Path) -> Table:
+    """Measure every length at another key, and the shortest one at every key, with attacks."""
+    table = Table("song", "of", "render, CPU", "and MP3, CPU", "peak", "equal bytes", title="A mix")
+    for each in minutes:
+        table.add_row(*asyncio.run(cost(each, scratch, cents=-200, names=("voice", "chord"))))
+    for key in keys:
+        measured = cost(min(minutes), scratch, cents=100 * key, names=("bursts", "chord"), runs=1)
+        table.add_row(*asyncio.run(measured))
+    return table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, nargs="*", default=[4, 20])
+    parser.add_argument("--keys", type=int, nargs="*", default=KEYS, help="in semitones")
+    parser.add_argument("--only-costs", action="store_true", help="no comparison of methods")
     parser.add_argument("--librosa", type=Path, default=Path(".venv-librosa/bin/python"))
     options = parser.parse_args()
     console = Console(width=max(_WIDTH, Console().width))
+    if options.only_costs:
+        with tempfile.TemporaryDirectory(prefix="stemcord-bench-") as folder:
+            console.print(costs(options.minutes, options.keys, Path(folder)))
+        return
     methods = list(METHODS)
     if options.librosa.exists():
         methods.append(librosa_method(options.librosa))
@@ -142,12 +164,7 @@ def main() -> None:
             speed.add_row(method.name, *method.cost(scratch, minutes=min(options.minutes)))
         console.print(speed)
         console.print(f"Drift: {drift(METHODS[0], scratch)}")
-        table = Table(
-            "song", "render, CPU", "and MP3, CPU", "peak", "equal bytes", title="A mix, -2, as MP3"
-        )
-        for minutes in options.minutes:
-            table.add_row(*asyncio.run(cost(minutes, scratch)))
-        console.print(table)
+        console.print(costs(options.minutes, options.keys, scratch))
 
 
 if __name__ == "__main__":

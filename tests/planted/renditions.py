@@ -31,7 +31,7 @@ RENDITIONS = (
     Plant(
         name="strongly stretched attacks are smeared",
         file="bot/audio/child/rendering/stretchers.py",
-        old="if factor > _STRONG_STRETCH:",
+        old="if abs(1 / factor - 1) <= _MILD_CHANGE:",
         new="if factor > 0:",
         tests=("tests/unit/audio/child/rendering/test_stretchers.py",),
     ),

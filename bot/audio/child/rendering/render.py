@@ -4,6 +4,7 @@ A time stretch raises peaks by several decibels, so they are measured after it, 
 floating-point numbers until then.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -106,13 +107,20 @@ def _in_time(task: RenderTask, drums: Source) -> Iterator[Samples]:
 
 
 def _in_key_and_time(task: RenderTask, sound: Source) -> Iterator[Samples]:
-    """Stretch sound so that it has the requested length after it is resampled to the requested
-    pitch.
+    """Stretch sound so that it has the requested length, and resample it to the requested pitch.
+
+    What is raised is resampled first and what is lowered last, so that as little as possible is
+    stretched.
     """
+    pitch = task.sample_rate / SAMPLE_RATE
     factor = task.speed * SAMPLE_RATE / task.sample_rate
+    frames, pieces = task.frames, None
+    if pitch > 1.0:
+        frames = math.ceil(task.frames / pitch)
+        sound = Pieces(resampled(blocks(sound, task.frames), rate=task.sample_rate))
     pieces = (
-        blocks(sound, task.frames)
+        blocks(sound, frames)
         if factor == 1.0
-        else stretched(sound, task.frames, factor=factor, by=Blocks.TONES)
+        else stretched(sound, frames, factor=factor, by=Blocks.TONES, pitch=pitch)
     )
-    return pieces if task.sample_rate == SAMPLE_RATE else resampled(pieces, rate=task.sample_rate)
+    return resampled(pieces, rate=task.sample_rate) if pitch < 1.0 else pieces

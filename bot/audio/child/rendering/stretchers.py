@@ -2,13 +2,16 @@
 
 A stretch smears attacks over the blocks that it analyses. At half speed, noisy ones are up to 5 ms
 late with blocks for the pitch of a bass, and up to 3 ms with those for drums. Blocks of 6 ms would
-do, but make sustained sounds rough, and cymbals most of all. So such short blocks are used around
-attacks only, and for the high frequencies only, in which attacks are heard.
+do, but make sustained sounds rough, and cymbals most of all. So the high frequencies, in which
+attacks are heard, are stretched again around attacks, with such short blocks. In a song that is
+slowed down, the first 3 ms of an attack are not stretched at all.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,25 +19,24 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from bot.audio.child.master import Samples
+from bot.audio.child.rendering.attacks import attacks_in, onsets_of
 from bot.audio.spool import CHANNELS, SAMPLE_RATE
 from bot.domain.errors import Reason, Rejected
 
 Process = Callable[[Samples], Samples]
 
-_STRONG_STRETCH = 0.8
-"""The highest factor at which attacks are treated apart."""
+_MILD_CHANGE = 0.13
+"""The largest change of the length, as a part of it, at which attacks are left as they are."""
 _SHORT_BLOCKS = (256, 64)
 _HIGH_HZ = 3_000
-_FILTER_TAPS = 1023
+_FILTER_TAPS = 255
 _FILTER_DELAY = _FILTER_TAPS // 2
-_STEP = 64
-_STEPS_BEFORE = 20
-"""The steps, 30 ms together, above whose mean power an attack rises."""
-_RISE = 4.0
-_AUDIBLE = 1e-3
-"""The least power of an attack, relative to the loudest moment of the segment."""
 _ATTACK_S = 0.015
 _FADE_FRAMES = SAMPLE_RATE // 100
+_MARGIN_FRAMES = 320
+"""The frames that are stretched before and after a part: more than a short block."""
+_LEAD_FRAMES, _HEAD_FRAMES, _HEAD_FADE_FRAMES = 32, 132, 132
+"""The frames of an attack that aren't stretched: from before its onset, in full, and fading out."""
 _SEED = 1
 
 
@@ -56,28 +58,38 @@ class Stretcher:
     """Faster, with smeared attacks."""
 
 
-def stretcher(factor: float, blocks: Blocks) -> Stretcher:
+def stretcher(factor: float, blocks: Blocks, *, pitch: float = 1.0) -> Stretcher:
     """Return a stretcher to `factor` times a segment's speed.
+
+    `pitch` is how many times higher than the song the rendition is. A segment has been raised
+    already, or will be lowered later; its blocks are shortened accordingly.
 
     Raises Rejected if this machine lacks the library for it.
     """
-    smooth = _process(factor, *blocks.value)
-    if factor > _STRONG_STRETCH:
+    block_frames, interval_frames = (round(frames / max(1.0, pitch)) for frames in blocks.value)
+    smooth = _process(factor, block_frames, interval_frames)
+    if abs(1 / factor - 1) <= _MILD_CHANGE:
         return Stretcher(stretch=smooth, preview=smooth)
-    sharp = _process(factor, *_SHORT_BLOCKS)
-    block_frames, _ = blocks.value
+    sharp = _process(factor, *(round(frames * min(1.0, pitch)) for frames in _SHORT_BLOCKS))
+    high_hz = _HIGH_HZ * max(1.0, pitch)
+    # Copies in sound that was raised would disturb its notes, and its attacks are in time without.
+    copies_heads = 1 / (factor * max(1.0, pitch)) - 1 > _MILD_CHANGE
+    # Before an attack, a smeared one is heard for half of a block.
+    before = block_frames // 2 + _FADE_FRAMES
+    after = round(_ATTACK_S * SAMPLE_RATE / factor) + _FADE_FRAMES
 
     def stretch(segment: Samples) -> Samples:
-        lows = _below(_HIGH_HZ, segment)
-        highs = segment - lows
-        attacks = _attacks_in(highs)
-        if not len(attacks):
-            return smooth(segment)
-        smeared = smooth(highs)
-        # Before an attack, a smeared one is heard for half of a block.
-        before, after = block_frames // 2, round(_ATTACK_S * SAMPLE_RATE / factor)
-        weight = _weight_at(attacks / factor, len(smeared), before=before, after=after)
-        made: Samples = smooth(lows) + smeared + weight * (sharp(highs) - smeared)
+        made = smooth(segment)
+        highs = segment - _below(high_hz, segment)
+        attacks = attacks_in(highs)
+        onsets = onsets_of(attacks, highs) if copies_heads else []
+        ranges = _ranges_around(attacks / factor, len(made), before=before, after=after)
+        for first, last in ranges:
+            sharpened = _part(sharp, highs, first, last, factor=factor)
+            for onset in onsets:
+                _copy_head(highs, onset, into=sharpened, at=round(onset / factor) - first)
+            smeared = _part_above(high_hz, made, first, last)
+            made[first:last] += _weight(last - first) * (sharpened - smeared)
         return made
 
     return Stretcher(stretch=stretch, preview=smooth)
@@ -88,42 +100,82 @@ def require_library() -> None:
     _library_type()
 
 
+def _part(process: Process, sound: Samples, first: int, last: int, *, factor: float) -> Samples:
+    """Return a part of a stretched sound, and stretch only what it needs."""
+    start = max(0, math.floor(first * factor) - _MARGIN_FRAMES)
+    end = math.ceil(last * factor) + _MARGIN_FRAMES
+    silence = np.zeros((max(0, end - len(sound)), CHANNELS), np.float32)
+    made = process(np.concatenate([sound[start:end], silence]))
+    part: Samples = made[first - round(start / factor) :][: last - first].copy()
+    return part
+
+
+def _part_above(hz: float, sound: Samples, first: int, last: int) -> Samples:
+    """Return the frequencies above one of a part of a sound."""
+    start = max(0, first - _FILTER_DELAY)
+    around = sound[start : last + _FILTER_DELAY]
+    return (around - _below(hz, around))[first - start :][: last - first]
+
+
 def _below(hz: float, sound: Samples) -> Samples:
     """Return the frequencies of a sound up to one, without delay."""
-    low_pass = np.sinc(2 * hz / SAMPLE_RATE * (np.arange(_FILTER_TAPS) - _FILTER_DELAY))
-    low_pass = (low_pass * np.hamming(_FILTER_TAPS)).astype(np.float32)
     size = scipy.fft.next_fast_len(len(sound) + _FILTER_TAPS, real=True)
-    response = scipy.fft.rfft(low_pass / low_pass.sum(), size)[:, np.newaxis]
+    response = scipy.fft.rfft(_low_pass(hz), size)[:, np.newaxis]
     spectrum = scipy.fft.rfft(sound, size, axis=0)
     lows: Samples = scipy.fft.irfft(spectrum * response, size, axis=0)
     return lows[_FILTER_DELAY : _FILTER_DELAY + len(sound)]
 
 
-def _attacks_in(sound: Samples) -> NDArray[np.intp]:
-    """Return the positions at which a sound suddenly becomes louder, in frames."""
-    steps = len(sound) // _STEP
-    power = np.square(sound[: steps * _STEP]).reshape(steps, -1).sum(axis=1, dtype=np.float64)
-    if steps <= _STEPS_BEFORE:
-        return np.zeros(0, np.intp)
-    total = np.concatenate([[0.0], np.cumsum(power)])
-    before = (total[_STEPS_BEFORE:-1] - total[: -_STEPS_BEFORE - 1]) / _STEPS_BEFORE
-    now = power[_STEPS_BEFORE:]
-    is_attack = (now > _RISE * before) & (now > _AUDIBLE * power.max())
-    return (np.flatnonzero(is_attack) + _STEPS_BEFORE) * _STEP
+@cache
+def _low_pass(hz: float) -> NDArray[np.float32]:
+    taps = np.sinc(2 * hz / SAMPLE_RATE * (np.arange(_FILTER_TAPS) - _FILTER_DELAY))
+    taps *= np.hamming(_FILTER_TAPS)
+    low_pass: NDArray[np.float32] = (taps / taps.sum()).astype(np.float32)
+    return low_pass
 
 
-def _weight_at(
+def _copy_head(sound: Samples, onset: int, *, into: Samples, at: int) -> None:
+    """Copy the beginning of an attack to a position, if all of it is there and has room."""
+    weight = _head_weight()
+    source = sound[max(0, onset - _LEAD_FRAMES) :][: len(weight)]
+    there = into[max(0, at - _LEAD_FRAMES) :][: len(weight)]
+    if min(onset, at) >= _LEAD_FRAMES and len(source) == len(there) == len(weight):
+        there += weight * (source - there)
+
+
+@cache
+def _head_weight() -> Samples:
+    weight: Samples = np.concatenate(
+        [
+            np.linspace(0, 1, _LEAD_FRAMES, endpoint=False),
+            np.ones(_HEAD_FRAMES),
+            np.linspace(1, 0, _HEAD_FADE_FRAMES),
+        ]
+    )[:, np.newaxis].astype(np.float32)
+    return weight
+
+
+def _ranges_around(
     positions: NDArray[np.floating[Any]], frames: int, *, before: int, after: int
-) -> Samples:
-    """Return a weight of each frame: 1 around the positions, 0 elsewhere, with fades between."""
-    edges = np.zeros(frames + _FADE_FRAMES + 1)
+) -> Iterator[tuple[int, int]]:
+    """Yield the start and end of each range around ascending positions, within `frames` frames.
+
+    Ranges that overlap are joined.
+    """
+    if not len(positions):
+        return
     near = np.round(positions).astype(int)
-    np.add.at(edges, np.clip(near - before, 0, frames), 1)
-    np.add.at(edges, np.clip(near + after, 0, frames) + _FADE_FRAMES, -1)
-    is_near = np.concatenate([np.zeros(_FADE_FRAMES), np.cumsum(edges[:-1]) > 0])
-    total = np.cumsum(is_near)
-    faded: Samples = ((total[_FADE_FRAMES:] - total[:-_FADE_FRAMES]) / _FADE_FRAMES)[:frames]
-    return faded.astype(np.float32)[:, np.newaxis]
+    gaps = np.flatnonzero(np.diff(near) > before + after)
+    starts = np.maximum(near[[0, *(gaps + 1)]] - before, 0)
+    ends = np.minimum(near[[*gaps, -1]] + after, frames)
+    yield from zip(starts.tolist(), ends.tolist(), strict=True)
+
+
+def _weight(frames: int) -> Samples:
+    """Return a weight of each frame: 1 with fades at both ends."""
+    ramp = np.arange(1, frames + 1, dtype=np.float32) / _FADE_FRAMES
+    weight: Samples = np.minimum(np.minimum(ramp, ramp[::-1]), 1)[:, np.newaxis]
+    return weight
 
 
 def _process(factor: float, block_frames: int, interval_frames: int) -> Process:

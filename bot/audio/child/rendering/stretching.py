@@ -31,12 +31,16 @@ _LEAST_LIKENESS = -0.5
 """Limits the gain to 6 dB where the two sides cancel each other out."""
 
 
-def stretched(source: Source, frames: int, *, factor: float, by: Blocks) -> Iterator[Samples]:
+def stretched(
+    source: Source, frames: int, *, factor: float, by: Blocks, pitch: float = 1.0
+) -> Iterator[Samples]:
     """Return `frames` frames of a source at `factor` times their speed.
+
+    `pitch` is the ratio of the final pitch to the song's, as in `stretcher`.
 
     Raises Rejected if this machine lacks the library for it.
     """
-    stretch = _Stretch(factor=factor, stretcher=stretcher(factor, by))
+    stretch = _Stretch(factor=factor, stretcher=stretcher(factor, by, pitch=pitch))
     return _joined(_Reader(source), frames, stretch)
 
 

@@ -41,12 +41,25 @@ def level_db(sound, hz):
     return 20 * np.log10(2 * abs(np.vdot(wave.conj(), middle)) / np.hanning(len(middle)).sum())
 
 
-@pytest.mark.parametrize("factor", [0.5, 0.63, 0.75, 0.8, 1.25])
+@pytest.mark.parametrize("factor", [0.5, 0.63, 0.75, 0.84, 1.25])
 @pytest.mark.parametrize("blocks", [*Blocks])
 def test_noisy_attacks_are_not_late_at_a_strong_stretch(factor, blocks):
     sound = bursts()
     made = stretcher(factor, blocks).stretch(sound)
-    assert worst_shift_ms(sound, made, factor) <= 1.0
+    assert worst_shift_ms(sound, made, factor) <= 0.8
+
+
+def test_the_first_milliseconds_of_an_attack_are_not_stretched():
+    sound = bursts()
+    made = stretcher(0.5, Blocks.TONES).stretch(sound)
+    for at in np.arange(1, BURSTS - 1) * round(BURST_EVERY_S * SAMPLE_RATE):
+        head, copied = np.diff(sound[at:, 0])[:120], np.diff(made[2 * at :, 0])[:120]
+        likeness = [
+            np.vdot(head[20:-20], copied[20 + late : 100 + late])
+            / (np.linalg.norm(head[20:-20]) * np.linalg.norm(copied[20 + late : 100 + late]))
+            for late in range(-20, 21)
+        ]
+        assert max(likeness) >= 0.9
 
 
 @pytest.mark.parametrize("blocks", [*Blocks])
