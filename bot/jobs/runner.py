@@ -5,6 +5,8 @@ All rules about jobs are in the steps.
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from bot.domain.backoff import backoff_s
@@ -23,6 +25,8 @@ STORE_PAUSE_S = 1.0
 """Constant, because checking whether a database is free again costs nothing."""
 FALLBACK_WAKE_S = 60.0
 """The longest sleep of a waiting job, in case its wake-up was missed."""
+MAX_GIVE_WAY_S = 1.0
+"""The longest wait of a new job for requests that are being answered."""
 
 
 class StepTaker(Protocol):
@@ -45,11 +49,29 @@ class Runner:
         self._runtimes = runtimes
         self._clock = clock
         self._is_stopping = False
+        self._answering = 0
+        self._all_answered = asyncio.Event()
+        self._all_answered.set()
 
     @property
     def running(self) -> int:
         """The number of jobs under way."""
         return len(self._runtimes)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Let no new job begin during the block, which answers a request, for a second at most.
+
+        When many requests come at once, the first of their jobs would delay the last answers.
+        """
+        self._answering += 1
+        self._all_answered.clear()
+        try:
+            yield
+        finally:
+            self._answering -= 1
+            if not self._answering:
+                self._all_answered.set()
 
     def run(self, job_id: JobId) -> None:
         """Run a job, or wake it if it is already running; does nothing after `stop`."""
@@ -89,6 +111,9 @@ class Runner:
             self.run(runtime.job_id)
 
     async def _keep_stepping(self, runtime: JobRuntime) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MAX_GIVE_WAY_S):
+                await self._all_answered.wait()
         while not self._is_stopping:
             runtime.woken.clear()
             if await self._is_over(await self._step(runtime), runtime):

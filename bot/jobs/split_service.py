@@ -5,6 +5,7 @@ The rest of a job's work happens in the background.
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from bot.accounts.admission import GuildAdmission
@@ -97,6 +98,10 @@ class SplitService:
     def provider_titles(self) -> Mapping[str, str]:
         """Return the configured providers' titles by name, in order of preference."""
         return {each.name: each.title for each in self._offering.providers}
+
+    def answering(self) -> AbstractContextManager[None]:
+        """Let no new job begin while a request is being answered; see `Runner.answering`."""
+        return self._runner.answering()
 
     async def receive(
         self,

@@ -52,11 +52,12 @@ class SplitRequests:
         Raises StoreUnavailable, and Rejected, including when Discord no longer has the file.
         """
         user_id, membership = UserId(interaction.user.id), membership_of(interaction)
-        standing = await self._quotas.standing(user_id, membership)
-        request, reply = await self._build(interaction, options, standing)
-        await start_split(
-            interaction, self._splits, request=request, reply=reply, standing=standing
-        )
+        with self._splits.answering():
+            standing = await self._quotas.standing(user_id, membership)
+            request, reply = await self._build(interaction, options, standing)
+            await start_split(
+                interaction, self._splits, request=request, reply=reply, standing=standing
+            )
 
     async def start_again(
         self, interaction: discord.Interaction[Any], job: Job, *, recipe: Recipe | None = None

@@ -1,6 +1,7 @@
 """Hand-written fakes of the discord.py objects and services that commands use."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -141,6 +142,13 @@ class FakeSplits:
     requests: list[tuple[int, Request, Reply]] = field(default_factory=list)
     happened: list[tuple[str, object]] = field(default_factory=list)
     jobs: Sequence[Job] = ()
+    answering_now: int = 0
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        self.answering_now += 1
+        yield
+        self.answering_now -= 1
 
     async def receive(
         self, *, interaction_id: int, request: Request, reply: Reply, standing: object = None

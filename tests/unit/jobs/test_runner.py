@@ -139,3 +139,41 @@ async def test_an_interrupted_job_does_not_continue() -> None:
     await runtimes.interrupt(JOB)
     await asyncio.sleep(0)
     assert (steps.steps, runner.running) == (1, 0)
+
+
+async def test_new_jobs_begin_once_every_request_is_answered() -> None:
+    steps, runtimes = FailingSteps(FakeClock()), Runtimes()
+    runner = Runner(steps=steps, runtimes=runtimes, clock=FakeClock())
+    with runner.answering():
+        with runner.answering():
+            runner.run(JOB)
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)
+        assert steps.steps == 0
+    while runner.running:
+        await asyncio.sleep(0)
+    assert steps.steps == 1
+
+
+async def test_a_request_that_is_not_answered_holds_up_no_job_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.jobs.runner.MAX_GIVE_WAY_S", 0.01)
+    steps, runtimes = FailingSteps(FakeClock()), Runtimes()
+    runner = Runner(steps=steps, runtimes=runtimes, clock=FakeClock())
+    with runner.answering():
+        runner.run(JOB)
+        async with asyncio.timeout(30):
+            while runner.running:
+                await asyncio.sleep(0)
+    assert steps.steps == 1
+
+
+async def test_a_stop_ends_jobs_that_have_not_begun() -> None:
+    steps, runtimes = FailingSteps(FakeClock()), Runtimes()
+    runner = Runner(steps=steps, runtimes=runtimes, clock=FakeClock())
+    with runner.answering():
+        runner.run(JOB)
+        await asyncio.sleep(0)
+        await runner.stop(grace_s=0.0)
+    assert (runner.running, steps.steps) == (0, 0)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.domain.guilds import GuildRules
-from bot.domain.job import Context, Entry, Reply, Request, State
+from bot.domain.job import Context, Entry, Job, JobId, Reply, Request, State
 from bot.domain.recipes import AudioFormat, Recipe
 from bot.ui.split_requests import SplitOptions
 from tests.support.card_factories import REPLY, REQUEST, a_job
@@ -34,6 +34,28 @@ async def test_what_is_not_said_is_as_the_server_prefers() -> None:
     assert request.recipe is Recipe.FOUR_STEMS
     assert request.audio_format is AudioFormat.OPUS
     assert reply.context is Context.GUILD_EPHEMERAL
+
+
+class WatchedSplits(FakeSplits):
+    """Records whether new jobs were held back when the request was stored and acknowledged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held_back: list[int] = []
+
+    async def receive(self, **what: Any) -> Job:
+        self.held_back.append(self.answering_now)
+        return await super().receive(**what)
+
+    async def acknowledged(self, job_id: JobId, *, message_id: int | None) -> None:
+        self.held_back.append(self.answering_now)
+
+
+async def test_new_jobs_are_held_back_until_the_answer_is_noted() -> None:
+    splits = WatchedSplits()
+    interaction: Any = FakeInteraction()
+    await services_of(splits=splits).requests.start(interaction, options())
+    assert (splits.held_back, splits.answering_now) == ([1, 1], 0)
 
 
 async def test_what_is_said_wins() -> None:
