@@ -3,6 +3,7 @@
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from scipy import ndimage
 
 from bot.engine.worker.models.htdemucs import SEGMENT
 from bot.engine.worker.spool_io import Spool
@@ -34,12 +35,9 @@ def spleeter(path, *, reach=0, seed=0):
 def mask_by_hand(magnitude, *, reach, seed=0):
     """Return the power mask of `spleeter`'s network over a whole song at once."""
     kernel = np.random.default_rng(seed).normal(0, 0.2, (2, 2, 2 * reach + 1, 5))
-    padded = np.pad(magnitude, ((0, 0), (reach, reach), (2, 2)))
     total = np.zeros(magnitude.shape)
-    for column in range(2 * reach + 1):
-        for bin_ in range(5):
-            part = padded[:, column:, bin_:][:, : magnitude.shape[1], : magnitude.shape[2]]
-            total += np.tensordot(kernel[:, :, column, bin_], part, axes=(1, 0))
+    for out, into in np.ndindex(2, 2):
+        total[out] += ndimage.correlate(magnitude[into], kernel[out, into], mode="constant")
     share = 1 / (1 + np.exp(-total))
     vocals, rest = (magnitude * share) ** 2, (magnitude * (1 - share)) ** 2
     return (vocals + 5e-11) / (vocals + rest + 1e-10)
