@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from aiosqlite import Connection
@@ -27,12 +28,12 @@ class Migration:
     sql: str
 
 
-def migrations() -> list[Migration]:
+def migrations() -> tuple[Migration, ...]:
     """Return the migrations of this version for SQLite, in order."""
     return _in(_FOLDER)
 
 
-def postgres_migrations() -> list[Migration]:
+def postgres_migrations() -> tuple[Migration, ...]:
     """Return the migrations of this version for PostgreSQL, in order.
 
     A number means the same schema as in SQLite. The first migration replaces several.
@@ -40,11 +41,12 @@ def postgres_migrations() -> list[Migration]:
     return _in(_POSTGRES_FOLDER)
 
 
-def _in(folder: Path) -> list[Migration]:
-    return [
+@cache
+def _in(folder: Path) -> tuple[Migration, ...]:
+    return tuple(
         Migration(number=int(path.name[:4]), sql=path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("*.sql"))
-    ]
+    )
 
 
 async def migrate(conn: Connection, steps: Sequence[Migration]) -> None:

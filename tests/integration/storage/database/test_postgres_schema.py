@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -153,7 +153,7 @@ def test_the_queue_has_the_schema_of_the_installed_procrastinate():
     assert step.sql.endswith(SchemaManager.get_schema())
 
 
-async def opened(url: str, steps: list[Migration]) -> None:
+async def opened(url: str, steps: Sequence[Migration]) -> None:
     db = await PostgresDatabase.open(url, steps=steps)
     await db.close()
 

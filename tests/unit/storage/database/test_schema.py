@@ -1,5 +1,6 @@
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ SCHEMA = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORD
 NEXT = len(migrations()) + 1
 
 
-async def opened(path: Path, steps: list[Migration]) -> None:
+async def opened(path: Path, steps: Sequence[Migration]) -> None:
     db = await Database.open(path, durable=False, steps=steps)
     await db.close()
 
