@@ -30,11 +30,24 @@ def original(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture
 def evidence(server: Any, original: Evidence, tmp_path: Path) -> Iterator[Evidence]:
     shutil.copytree(original.root, tmp_path, dirs_exist_ok=True)
+    yield from of_copied_database(server, original, tmp_path)
+
+
+@pytest.fixture
+def rows(server: Any, original: Evidence, tmp_path: Path) -> Iterator[Evidence]:
+    """The evidence with the original's files, which a test must not change."""
     if original.address is None:
-        yield Evidence(tmp_path)
+        shutil.copy(original.database, tmp_path)
+    (tmp_path / original.jobs.name).symlink_to(original.jobs)
+    yield from of_copied_database(server, original, tmp_path)
+
+
+def of_copied_database(server: Any, original: Evidence, root: Path) -> Iterator[Evidence]:
+    if original.address is None:
+        yield Evidence(root)
         return
     with server.copy(original.address.secret) as url:
-        yield Evidence(tmp_path, PostgresUrl(url))
+        yield Evidence(root, PostgresUrl(url))
 
 
 def test_what_the_services_leave_is_clean(evidence: Evidence):
@@ -44,9 +57,9 @@ def test_what_the_services_leave_is_clean(evidence: Evidence):
 
 
 @pytest.mark.parametrize("violation", VIOLATIONS, ids=str)
-def test_a_violation_breaks_its_claim_and_no_other(evidence: Evidence, violation: Violation):
-    evidence.plant(*violation.statements)
-    assert evidence.broken() == {violation.claim: (violation.offender,)}
+def test_a_violation_breaks_its_claim_and_no_other(rows: Evidence, violation: Violation):
+    rows.plant(*violation.statements)
+    assert rows.broken() == {violation.claim: (violation.offender,)}
 
 
 def test_every_claim_about_rows_can_fail(evidence: Evidence):
