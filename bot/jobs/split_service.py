@@ -3,6 +3,7 @@
 The rest of a job's work happens in the background.
 """
 
+import asyncio
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -33,6 +34,8 @@ from storage.database.write_retry import retry_write
 from storage.stores.job_store import new_job_id
 from storage.stores.standing import Standing
 
+RESUMED_AT_ONCE = 20
+"""The jobs that begin before others have their turn, while all are resumed."""
 INTERACTION_BITS = 62
 """The bits of the random number that replaces the interaction id in a batch's job."""
 
@@ -243,12 +246,14 @@ class SplitService:
                 # Promise space to all jobs first, so that no step takes space that another job
                 # already uses.
                 self._runtimes.open(job.id).promised_bytes = self._needs.of(job)
-        for job in jobs:
+        for number, job in enumerate(jobs, start=1):
             if job.state is State.RECEIVED and job.acknowledged_at is None:
                 # Discord may have accepted the answer just before the process ended.
                 await self._withdraw(job.id, in_doubt=True)
             else:
                 self._runner.run(job.id)
+            if number % RESUMED_AT_ONCE == 0:
+                await asyncio.sleep(0)  # let the first ones act before the last have begun
         return len(jobs)
 
     async def _note_acknowledged(self, job_id: JobId, message_id: int | None) -> None:

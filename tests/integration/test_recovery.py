@@ -20,10 +20,11 @@ from bot.domain.errors import (
     Reason,
     SubmitUncertain,
 )
-from bot.domain.job import State
+from bot.domain.job import State, UserId
 from bot.domain.recipes import Stem
 from bot.jobs.intake import MAX_DOWNLOADS
 from bot.jobs.runner import MAX_FAILED_STEPS
+from bot.jobs.split_service import RESUMED_AT_ONCE
 from bot.net.downloads import DownloadFailed
 from bot.providers.interface import Failed, Lost, Running
 from tests.support.fakes import FakeProvider
@@ -59,6 +60,29 @@ async def test_a_restart_before_the_download_starts_it_over(harness: Harness) ->
     second = await again(harness)
     assert (await second.until(job.id)).state is State.DELIVERED
     await second.close()
+
+
+async def test_others_have_their_turn_while_many_jobs_are_resumed(harness: Harness) -> None:
+    harness.downloads.gate = asyncio.Event()
+    many = 3 * RESUMED_AT_ONCE
+    for user in range(many):
+        await harness.split(user_id=UserId(user + 1))
+    await harness.close()
+    second = await Harness.build(harness.root, FakeProvider(), clock=harness.clock)
+    second.downloads.gate = asyncio.Event()
+    seen: list[int] = []
+
+    async def watch() -> None:
+        while True:
+            seen.append(second.services.runner.running)
+            await asyncio.sleep(0)
+
+    watching = asyncio.create_task(watch())
+    resumed = await second.services.splits.resume()
+    watching.cancel()
+    await second.close()
+    assert resumed == many
+    assert any(0 < running < many for running in seen)
 
 
 async def test_a_request_found_unacknowledged_at_start_is_cancelled(harness: Harness) -> None:
