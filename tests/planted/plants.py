@@ -129,9 +129,23 @@ PLANTS = (
     Plant(
         name="a failed transaction of a group is not undone",
         file="storage/database/group_commit.py",
-        old='await self._conn.execute("ROLLBACK TO request")',
-        new="await asyncio.sleep(0)",
+        old='self._raw.execute("ROLLBACK TO request")',
+        new="pass",
         tests=_DATABASE,
+    ),
+    Plant(
+        name="a long transaction is not undone before it runs again",
+        file="storage/database/group_commit.py",
+        old='        await self._conn.rollback()\n        await self._conn.execute("BEGIN',
+        new='        await self._conn.commit()\n        await self._conn.execute("BEGIN',
+        tests=_DATABASE,
+    ),
+    Plant(
+        name="a long statement holds up the event loop",
+        file="storage/database/short_statements.py",
+        old="return self._calls > 1",
+        new="return False",
+        tests=("tests/unit/storage/database/test_short_statements.py",),
     ),
     Plant(
         name="a transaction outlives the failure of its group",
