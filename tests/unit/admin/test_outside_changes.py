@@ -23,7 +23,10 @@ from tests.support.harness import Harness
 class Silent(FakeProvider):
     """A provider that never answers a poll, so that its jobs' steps read nothing."""
 
+    asked = 0
+
     async def poll(self, ref: object) -> Any:
+        self.asked += 1
         await asyncio.Event().wait()
 
 
@@ -52,11 +55,14 @@ async def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 async def cancelled_elsewhere(bot: Harness) -> Job:
-    """Return a job under way that another bot has cancelled."""
+    """Return a job under way that another bot has cancelled, and that reads nothing."""
+    provider: Any = bot.provider
+    asked_before = provider.asked
     job = await bot.split()
-    cancelled = (await bot.until(job.id, State.PROCESSING)).cancelled(
-        bot.clock.now(), Problem(Reason.STOPPED_BY_USER)
-    )
+    processing = await bot.until(job.id, State.PROCESSING)
+    while provider.asked == asked_before:
+        await asyncio.sleep(0.001)
+    cancelled = processing.cancelled(bot.clock.now(), Problem(Reason.STOPPED_BY_USER))
     await bot.jobs.save(cancelled, expected=State.PROCESSING, ledger=Void(job.id))
     return cancelled
 
