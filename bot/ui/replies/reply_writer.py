@@ -212,7 +212,8 @@ class ReplyWriter:
         chosen = sorted(due, key=self._precedence)[:room]
         gap_s = self._round_gap_s / EDITS_PER_ROUND
         for state in chosen:
-            self._start_edit(state)
+            if self._tracker.get(state.job.id) is state:  # not forgotten during the round
+                self._start_edit(state)
             await asyncio.sleep(gap_s)
         await asyncio.sleep(self._round_gap_s - len(chosen) * gap_s)
         return len(due) <= room
