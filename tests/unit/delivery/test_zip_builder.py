@@ -60,6 +60,7 @@ async def split(
     try:
         job = await harness.until((await harness.split(recipe=Recipe.SIX_STEMS)).id)
         assert job.state is State.DELIVERED
+        await harness.until_idle()  # it deletes its own files
         yield harness, job
     finally:
         await harness.close()
