@@ -36,6 +36,8 @@ from storage.stores.standing import Standing
 
 RESUMED_AT_ONCE = 20
 """The jobs that begin before others have their turn, while all are resumed."""
+RESUME_PAUSE_S = 0.005
+"""The turn that others then have."""
 INTERACTION_BITS = 62
 """The bits of the random number that replaces the interaction id in a batch's job."""
 
@@ -253,7 +255,8 @@ class SplitService:
             else:
                 self._runner.run(job.id)
             if number % RESUMED_AT_ONCE == 0:
-                await asyncio.sleep(0)  # let the first ones act before the last have begun
+                # Let the first ones act before the last have begun.
+                await asyncio.sleep(RESUME_PAUSE_S)
         return len(jobs)
 
     async def _note_acknowledged(self, job_id: JobId, message_id: int | None) -> None:
