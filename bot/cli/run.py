@@ -1,7 +1,6 @@
 """`run`: runs a bot process, from locking the data directory to releasing it."""
 
 import asyncio
-import gc
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
@@ -140,7 +139,6 @@ def run_with(open_them: OpenEverything, settings: Settings) -> int:
     for line in settings.unknown:
         log.warning(line)
     data = DataDir(settings.data_dir)
-    gc.freeze()  # searching all that was imported for garbage would hold up answers for 30 ms
     with data.lock():
         asyncio.run(_serve(settings, data, open_them))
     return 0

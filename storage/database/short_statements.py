@@ -50,7 +50,6 @@ class ShortTransaction:
     """Runs transactions on a connection that another thread uses at other times."""
 
     def __init__(self, conn: sqlite3.Connection) -> None:
-        self._conn = conn
         self._budget = _Budget(conn)
         self._statements = _Statements(conn)
 

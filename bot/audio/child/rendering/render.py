@@ -114,7 +114,7 @@ def _in_key_and_time(task: RenderTask, sound: Source) -> Iterator[Samples]:
     """
     pitch = task.sample_rate / SAMPLE_RATE
     factor = task.speed * SAMPLE_RATE / task.sample_rate
-    frames, pieces = task.frames, None
+    frames = task.frames
     if pitch > 1.0:
         frames = math.ceil(task.frames / pitch)
         sound = Pieces(resampled(blocks(sound, task.frames), rate=task.sample_rate))
