@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,6 +33,7 @@ from bot.cli.shutdown import ShutdownStack, StopBudget, stop_on_signals
 from bot.concurrency import supervised
 from bot.config import Settings
 from bot.domain.clock import Clock, SystemClock
+from bot.domain.job import Job
 from bot.engine.model_catalogue import STRETCH
 from bot.engine.weights import Weights
 from bot.i18n.languages import Languages
@@ -470,9 +471,12 @@ class _Bot:
         async with AsyncExitStack() as stack:
             await self._listen(settings, stack)
             await self.session.log_in(settings.required_token().get_secret_value())
+            unfinished = await retry_write(self._restore, what="the start")
+            # New requests need not wait until thousands of jobs have begun.
+            resume = partial(self.services.splits.resume, unfinished)
+            self._in_background(stack, resume, name="resuming jobs", once=True)
             self._in_background(stack, self.replies.run, name="replies")
             self._in_background(stack, self.batch_replies.run, name="replies of batches")
-            await retry_write(self._resume, what="the start")
             self._in_background(
                 stack, self._complete_interrupted, name="interrupted replies", once=True
             )
@@ -558,13 +562,14 @@ class _Bot:
         self._in_background(stack, partial(link.provider.watch, on_places), name="workers")
         self._in_background(stack, link.sweeper.run, name="sweep of separations")
 
-    async def _resume(self) -> None:
+    async def _restore(self) -> Sequence[Job]:
         await self.services.retention.sweep_orphans()
         await self.interrupted.find()
         await self.services.reconciler.restore_shared_places()
         await self.services.batches.resume()
-        resumed = await self.services.splits.resume()
-        log.info("ready; resuming %d unfinished jobs", resumed)
+        unfinished = await self.services.splits.restore()
+        log.info("ready; resuming %d unfinished jobs", len(unfinished))
+        return unfinished
 
     async def _complete_interrupted(self) -> None:
         try:

@@ -4,6 +4,7 @@ The rest of a job's work happens in the background.
 """
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -33,6 +34,8 @@ from storage.database.timely_write import TimelyWrites
 from storage.database.write_retry import retry_write
 from storage.stores.job_store import new_job_id
 from storage.stores.standing import Standing
+
+log = logging.getLogger(__name__)
 
 RESUMED_AT_ONCE = 20
 """The jobs that begin before others have their turn, while all are resumed."""
@@ -238,26 +241,33 @@ class SplitService:
         """Return the user's jobs that can be shown again, newest first."""
         return await self._jobs.with_stems(user_id, limit)
 
-    async def resume(self) -> int:
-        """Run every unfinished job at start, cancelling those never acknowledged; return their
-        number.
+    async def restore(self) -> Sequence[Job]:
+        """Restore at start what unfinished jobs occupy, and return these for `resume`.
+
+        Jobs that were never acknowledged are cancelled instead. Call it before requests arrive, so
+        that none gets the space, or the place at a provider, of an earlier job. Raises
+        StoreUnavailable. Safe to repeat.
         """
-        jobs: Sequence[Job] = await self._jobs.unfinished()
-        for job in jobs:
-            if job.acknowledged_at is not None:
-                # Promise space to all jobs first, so that no step takes space that another job
-                # already uses.
-                self._runtimes.open(job.id).promised_bytes = self._needs.of(job)
-        for number, job in enumerate(jobs, start=1):
+        unfinished = []
+        for job in await self._jobs.unfinished():
             if job.state is State.RECEIVED and job.acknowledged_at is None:
                 # Discord may have accepted the answer just before the process ended.
                 await self._withdraw(job.id, in_doubt=True)
-            else:
-                self._runner.run(job.id)
+                continue
+            self._runtimes.open(job.id).promised_bytes = self._needs.of(job)
+            if job.state is State.PROCESSING and job.provider is not None:
+                self._core.queue.restore(job.provider, job)
+            unfinished.append(job)
+        return unfinished
+
+    async def resume(self, jobs: Iterable[Job]) -> None:
+        """Run the jobs that `restore` returned, a few at a time; requests may arrive meanwhile."""
+        for number, job in enumerate(jobs, start=1):
+            self._runner.run(job.id)
             if number % RESUMED_AT_ONCE == 0:
                 # Let the first ones act before the last have begun.
                 await asyncio.sleep(RESUME_PAUSE_S)
-        return len(jobs)
+        log.info("all unfinished jobs have begun")
 
     async def _note_acknowledged(self, job_id: JobId, message_id: int | None) -> None:
         if await self._jobs.acknowledge(job_id, self._clock.now(), message_id=message_id):

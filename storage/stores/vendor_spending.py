@@ -11,23 +11,30 @@ from bot.domain.minutes import SpendCap
 from storage.database.protocols import Connection, Database, Reader, Row
 from storage.stores.job_rows import Values, seconds, time_of
 
-# One statement computes the sum for every cap.
 _STATES = frozenset(AttemptState)
+
+# One statement computes the sum for every cap. A user has few jobs, and a month many attempts, so
+# the two kinds of caps start at different ends.
 _SUBMITTED = """
-SELECT (
-    SELECT coalesce(sum(attempts.cost_minutes), 0)
-    FROM attempts
-    JOIN jobs ON jobs.id = attempts.job_id
-    WHERE attempts.cost_minutes > 0 AND attempts.may_have_cost
-      AND attempts.submitted_at >= CAST(json_extract(cap.value, '$.since') AS bigint)
-      AND (
-        json_extract(cap.value, '$.user_id') IS NULL
-        OR jobs.user_id IN (
+SELECT CASE WHEN json_extract(cap.value, '$.user_id') IS NULL
+    THEN (
+        SELECT coalesce(sum(cost_minutes), 0)
+        FROM attempts
+        WHERE cost_minutes > 0 AND may_have_cost
+          AND submitted_at >= CAST(json_extract(cap.value, '$.since') AS bigint)
+    )
+    ELSE (
+        SELECT coalesce(sum(attempts.cost_minutes), 0)
+        FROM jobs
+        JOIN attempts ON attempts.job_id = jobs.id
+        WHERE jobs.user_id IN (
             CAST(json_extract(cap.value, '$.user_id') AS bigint),
             CAST(json_extract(cap.value, '$.former_id') AS bigint)
-        )
-      )
-) AS minutes
+          )
+          AND attempts.cost_minutes > 0 AND attempts.may_have_cost
+          AND attempts.submitted_at >= CAST(json_extract(cap.value, '$.since') AS bigint)
+    )
+END AS minutes
 FROM json_each(CAST(:caps AS text)) AS cap
 ORDER BY cap.key
 """

@@ -116,7 +116,7 @@ async def test_a_bot_that_loses_its_folder_delivers(
     await harness.close()
     lose_disk(harness)
     second = await opened(tmp_path, store, audio)
-    await second.services.splits.resume()
+    await second.resume()
     delivered = await second.until(job.id)
     assert delivered.state is State.DELIVERED
     await second.until_idle()

@@ -36,7 +36,7 @@ async def again(harness: Harness, *providers: FakeProvider) -> Harness:
     restarted = await Harness.build(
         harness.root, *(providers or (FakeProvider(),)), clock=harness.clock
     )
-    await restarted.services.splits.resume()
+    await restarted.resume()
     return restarted
 
 
@@ -78,11 +78,32 @@ async def test_others_have_their_turn_while_many_jobs_are_resumed(harness: Harne
             await asyncio.sleep(0)
 
     watching = asyncio.create_task(watch())
-    resumed = await second.services.splits.resume()
+    resumed = await second.resume()
     watching.cancel()
     await second.close()
     assert resumed == many
     assert any(0 < begun < many for begun in seen)
+
+
+async def test_a_request_that_comes_before_a_job_is_resumed_does_not_get_its_place(
+    harness: Harness,
+) -> None:
+    harness.provider.on_poll = [Running(0.5)] * 10_000
+    earlier = await harness.split()
+    await harness.until(earlier.id, State.PROCESSING)
+    await harness.close()
+    second = await Harness.build(harness.root, FakeProvider(concurrency=1), clock=harness.clock)
+    unfinished = await second.services.splits.restore()
+    later = await second.split(user_id=UserId(7))
+    async with asyncio.timeout(5):
+        while second.services.queue.counts()["fake", "waiting"] == 0:
+            assert not second.provider.submits
+            await asyncio.sleep(0.01)
+    await second.services.splits.resume(unfinished)
+    assert (await second.until(earlier.id)).state is State.DELIVERED
+    assert (await second.until(later.id)).state is State.DELIVERED
+    assert len(second.provider.submits) == 1
+    await second.close()
 
 
 async def test_a_request_found_unacknowledged_at_start_is_cancelled(harness: Harness) -> None:

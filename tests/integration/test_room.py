@@ -73,7 +73,7 @@ async def test_room_is_taken_back_from_the_rows_at_a_start(little: Harness, tmp_
     promised = little.runtimes.open(first.id).promised_bytes
     again = await with_little_room(tmp_path)
     again.provider.gate = asyncio.Event()
-    await again.services.splits.resume()
+    await again.resume()
     assert again.runtimes.open(first.id).promised_bytes == promised
     await again.close()
 

@@ -113,7 +113,7 @@ async def test_each_resumes_and_answers_its_own_jobs_only(pair: Pair):
     pair.provider.on_poll = [Running(None)] * 100_000
     job = await split_in(pair.bot, FIRST)
     await pair.bot.until(job.id, State.PROCESSING)
-    assert await pair.other.services.splits.resume() == 0
+    assert await pair.other.resume() == 0
     assert await pair.other.jobs.owed() == {}
     assert await pair.other.jobs.unfinished_ids() == {job.id}
     assert job.id in await pair.bot.jobs.owed()

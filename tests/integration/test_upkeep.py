@@ -60,7 +60,7 @@ async def test_a_restored_house_goes_on_where_the_copy_was_made(
     restore(copy.path, tmp_path / "stemcord.db", harness.clock.now())
     again = await Harness.build(harness.root, clock=harness.clock)
     await again.services.retention.sweep_orphans()
-    assert await again.services.splits.resume() == 1
+    assert await again.resume() == 1
     assert (await again.until(job.id)).state is State.DELIVERED
     assert await again.jobs.get(late.id) is None
     assert not again.provider.submits

@@ -136,6 +136,12 @@ class Harness:
         assert isinstance(first, FakeProvider)
         return first
 
+    async def resume(self) -> int:
+        """Resume the unfinished jobs as the bot does at start, and return their number."""
+        unfinished = await self.services.splits.restore()
+        await self.services.splits.resume(unfinished)
+        return len(unfinished)
+
     async def close(self) -> None:
         """Stop as the bot does on SIGTERM."""
         await self.services.runner.stop(grace_s=0.2)

@@ -94,7 +94,7 @@ class ModelledHarness:
         heal(self._house, self._vendors)
         await self._house.services.runner.stop(grace_s=0)  # jobs advance only when stepped
         await self._house.services.retention.sweep_orphans()
-        await self._house.services.splits.resume()
+        await self._house.resume()
         for job in self.reference.in_state(State.RECEIVED):
             if not job.is_acknowledged:
                 self._move(job, State.CANCELLED)

@@ -14,5 +14,6 @@ async def recovery(home: Path, *, jobs: int) -> list[Figure]:
     return [
         note(NAME, "jobs at start, unfinished", f"{run.jobs:,}, {run.unfinished:,}"),
         at_most(NAME, "until the first action", run.first_action.wall_s, 5, " s"),
-        note(NAME, "until all are resumed", f"{run.resumed.wall_s:.3g} s"),
+        note(NAME, "until it is connected to Discord", f"{run.connected.wall_s:.3g} s"),
+        note(NAME, "until all jobs have begun", f"{run.resumed.wall_s:.3g} s"),
     ]

@@ -44,7 +44,7 @@ async def running(root: Path, **settings: Any) -> AsyncIterator[Harness]:
     work = asyncio.create_task(harness.services.batch_runner.run())
     try:
         await harness.services.batches.resume()
-        await harness.services.splits.resume()
+        await harness.resume()
         yield harness
     finally:
         work.cancel()
