@@ -118,7 +118,7 @@ class Database:
         await self._transactions.wait()
         self._short_reads.close()
         await self._reader.close()
-        await self._writer.close()  # last, because the last connection checkpoints
+        await self._group_commit.close()  # last, because the last connection checkpoints
 
     async def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Return all rows of one query, which sees a single committed state."""

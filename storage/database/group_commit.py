@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
+from bot.domain.errors import StoreUnavailable
 from storage.database.protocols import Connection
 from storage.database.short_statements import ShortTransaction, TooLong
 
@@ -50,16 +51,20 @@ class GroupCommit:
         self._check = check
         self._waiting: deque[_Request] = deque()
         self._writing = asyncio.Lock()
+        self._is_closed = False
 
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Return what `work` returns, once that is committed.
 
-        Raises the error of `work`, or the error that undid its whole group, with nothing written.
+        Raises the error of `work`, or the error that undid its whole group, with nothing written;
+        StoreUnavailable after `close`.
         """
         request = _Request(work=work)
         self._waiting.append(request)
         async with self._writing:
             if not request.ended.done():
+                if self._is_closed:
+                    raise StoreUnavailable("the database is closed")
                 count = min(len(self._waiting), _MOST)
                 await self._commit([self._waiting.popleft() for _ in range(count)])
         result: T = request.ended.result()
@@ -70,6 +75,15 @@ class GroupCommit:
         """Let no transaction run during the block."""
         async with self._writing:
             yield
+
+    async def close(self) -> None:
+        """Close the connection once no transaction uses it; those that wait are refused.
+
+        A statement on one thread while another closes its connection would crash the process.
+        """
+        async with self.paused():
+            self._is_closed = True
+            await self._conn.close()
 
     async def _commit(self, group: Sequence[_Request]) -> None:
         try:

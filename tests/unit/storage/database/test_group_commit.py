@@ -36,14 +36,13 @@ async def together(
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Grows by each statement on the database's writing connection, which it opens first."""
-    connect, opened, found = sqlite3.connect, list[sqlite3.Connection](), list[str]()
+    """Grows by each statement on connections that are opened from now on."""
+    connect, found = sqlite3.connect, list[str]()
 
     def traced(*where: Any, **how: Any) -> sqlite3.Connection:
-        opened.append(connect(*where, **how))
-        if len(opened) == 1:
-            opened[0].set_trace_callback(found.append)
-        return opened[-1]
+        opened: sqlite3.Connection = connect(*where, **how)
+        opened.set_trace_callback(found.append)
+        return opened
 
     monkeypatch.setattr(sqlite3, "connect", traced)
     return found
@@ -140,3 +139,23 @@ async def test_no_answer_comes_before_its_commit(path: Path, seed: int):
         await asyncio.gather(*map(put, range(60)))
     other.close()
     await db.close()
+
+
+async def test_transactions_that_come_while_the_database_is_closed_are_committed_or_refused(
+    tmp_path: Path,
+):
+    for number in range(5):
+        db = await Database.open(tmp_path / f"{number}.db", durable=False)
+        before = await rows(db)
+        closing = asyncio.create_task(db.close())
+        outcomes = list[asyncio.Task[None]]()
+        while not closing.done():
+            outcomes.append(asyncio.create_task(db.write(putting(f"{len(outcomes)}"))))
+            await asyncio.sleep(0.0003)
+        refused = await asyncio.gather(*outcomes, return_exceptions=True)
+        again = await Database.open(tmp_path / f"{number}.db", durable=False)
+        assert await rows(again) == before + refused.count(None)
+        await again.close()
+        assert {type(each) for each in refused} <= {type(None), StoreUnavailable}
+    with pytest.raises(StoreUnavailable):
+        await db.write(putting("late"))
