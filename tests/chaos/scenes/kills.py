@@ -27,7 +27,7 @@ class Tally:
 
     kills: int = 0
     early: int = 0
-    """Kills while the bot was resuming jobs."""
+    """Kills before the bot was connected to Discord."""
     jobs: int = 0
     broken: list[str] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
@@ -43,7 +43,7 @@ async def kills(home: Path, *, seeds: Sequence[int], rounds: int, in_flight: int
         )
     return [
         exactly(NAME, f"kills with {in_flight} jobs in flight", tally.kills, len(seeds) * rounds),
-        note(NAME, "of them while resuming jobs", f"{tally.early:,}"),
+        note(NAME, "of them before it was connected", f"{tally.early:,}"),
         note(NAME, "jobs", f"{tally.jobs:,}"),
         none_of(NAME, "broken promises", tally.broken),
         recovered(NAME, tally.starts),
