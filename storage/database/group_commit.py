@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ _MOST = 16
 """Transactions in one commit: more would save little, and the first would wait for all."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Request:
     """A requested transaction, and how it ended."""
 
@@ -61,12 +61,17 @@ class GroupCommit:
         """
         request = _Request(work=work)
         self._waiting.append(request)
-        async with self._writing:
-            if not request.ended.done():
-                if self._is_closed:
-                    raise StoreUnavailable("the database is closed")
-                count = min(len(self._waiting), _MOST)
-                await self._commit([self._waiting.popleft() for _ in range(count)])
+        try:
+            async with self._writing:
+                if not request.ended.done():
+                    if self._is_closed:
+                        raise StoreUnavailable("the database is closed")
+                    count = min(len(self._waiting), _MOST)
+                    await self._commit([self._waiting.popleft() for _ in range(count)])
+        except BaseException:  # refused, or cancelled at the end of the process
+            with suppress(ValueError):  # its group may already run
+                self._waiting.remove(request)
+            raise
         result: T = request.ended.result()
         return result
 

@@ -159,3 +159,29 @@ async def test_transactions_that_come_while_the_database_is_closed_are_committed
         assert {type(each) for each in refused} <= {type(None), StoreUnavailable}
     with pytest.raises(StoreUnavailable):
         await db.write(putting("late"))
+
+
+async def test_what_is_cancelled_while_it_waits_is_not_written_and_keeps_nobody_waiting(
+    db: Database,
+):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def first(_: Connection) -> None:
+        begun.set()
+        await go_on.wait()
+
+    writing = asyncio.create_task(db.write(first))
+    await begun.wait()
+    earlier = asyncio.all_tasks()
+    cancelled = [asyncio.create_task(db.write(putting(f"{number}"))) for number in range(20)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for each in asyncio.all_tasks() - earlier:  # as at the end of the process
+        each.cancel()
+    later = asyncio.create_task(db.write(putting("later")))
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(writing, later)
+    outcomes = await asyncio.gather(*cancelled, return_exceptions=True)
+    assert {type(each) for each in outcomes} == {asyncio.CancelledError}
+    assert [row["key"] for row in await db.read("SELECT key FROM meta")] == ["later"]
