@@ -253,11 +253,13 @@ class SplitService:
             if job.state is State.RECEIVED and job.acknowledged_at is None:
                 # Discord may have accepted the answer just before the process ended.
                 await self._withdraw(job.id, in_doubt=True)
-                continue
+            else:
+                unfinished.append(job)
+        # Nothing fails from here on: a job that ends before a repetition would keep what it got.
+        for job in unfinished:
             self._runtimes.open(job.id).promised_bytes = self._needs.of(job)
             if job.state is State.PROCESSING and job.provider is not None:
                 self._core.queue.restore(job.provider, job)
-            unfinished.append(job)
         return unfinished
 
     async def resume(self, jobs: Iterable[Job]) -> None:

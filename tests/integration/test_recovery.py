@@ -11,6 +11,7 @@ from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.backoff import backoff_s
 from bot.domain.errors import (
     NoRoom,
+    Problem,
     ProviderAuth,
     ProviderBusy,
     ProviderDown,
@@ -18,9 +19,11 @@ from bot.domain.errors import (
     ProviderProtocol,
     ProviderRefused,
     Reason,
+    StoreUnavailable,
     SubmitUncertain,
 )
-from bot.domain.job import State, UserId
+from bot.domain.job import JobId, State, UserId
+from bot.domain.minutes import Void
 from bot.domain.recipes import Stem
 from bot.jobs.intake import MAX_DOWNLOADS
 from bot.jobs.runner import MAX_FAILED_STEPS
@@ -38,6 +41,13 @@ async def again(harness: Harness, *providers: FakeProvider) -> Harness:
     )
     await restarted.resume()
     return restarted
+
+
+async def cancel_elsewhere(harness: Harness, job_id: JobId) -> None:
+    """Cancel a job that is processing as another bot does, whose signal is missed."""
+    job = await harness.job(job_id)
+    cancelled = job.cancelled(harness.clock.now(), Problem(Reason.STOPPED_BY_USER))
+    await harness.jobs.save(cancelled, expected=State.PROCESSING, ledger=Void(job_id))
 
 
 async def test_a_restart_while_processing_polls_again_and_submits_nothing(harness: Harness) -> None:
@@ -103,6 +113,30 @@ async def test_a_request_that_comes_before_a_job_is_resumed_does_not_get_its_pla
     assert (await second.until(earlier.id)).state is State.DELIVERED
     assert (await second.until(later.id)).state is State.DELIVERED
     assert len(second.provider.submits) == 1
+    await second.close()
+
+
+async def test_a_start_that_was_repeated_keeps_nothing_for_a_job_that_ended_in_between(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.provider.on_poll = [Running(0.5)] * 10_000
+    job = await harness.split()
+    await harness.until(job.id, State.PROCESSING)
+    await harness.receive(user_id=UserId(7))
+    await harness.close()
+    second = await Harness.build(harness.root, FakeProvider(), clock=harness.clock)
+
+    async def locked(*_: object, **__: object) -> None:
+        raise StoreUnavailable("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(second.jobs, "save", locked)
+        with pytest.raises(StoreUnavailable):
+            await second.services.splits.restore()
+    await cancel_elsewhere(second, job.id)
+    await second.resume()
+    await second.until_idle()
+    assert second.services.queue.counts()["fake", "inside"] == 0
     await second.close()
 
 
