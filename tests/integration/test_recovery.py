@@ -140,6 +140,24 @@ async def test_a_start_that_was_repeated_keeps_nothing_for_a_job_that_ended_in_b
     await second.close()
 
 
+async def test_a_place_restored_for_a_job_that_was_cancelled_before_its_turn_is_freed(
+    harness: Harness,
+) -> None:
+    harness.provider.on_poll = [Running(0.5)] * 10_000
+    job = await harness.split()
+    await harness.until(job.id, State.PROCESSING)
+    await harness.close()
+    provider = FakeProvider(concurrency=1, can_cancel=True)
+    second = await Harness.build(harness.root, provider, clock=harness.clock)
+    unfinished = await second.services.splits.restore()
+    await cancel_elsewhere(second, job.id)
+    await second.services.splits.resume(unfinished)
+    await second.until_idle()
+    await second.services.reconciler.reconcile()
+    assert second.services.queue.counts()["fake", "inside"] == 0
+    await second.close()
+
+
 async def test_a_request_found_unacknowledged_at_start_is_cancelled(harness: Harness) -> None:
     job = await harness.receive()
     await harness.close()
