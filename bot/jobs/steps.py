@@ -31,6 +31,7 @@ class Steps:
         self._disk_guard = core.disk_guard
         self._needs = needs
         self._jobs = core.jobs
+        self._queue = core.queue
         self._intake = intake
         self._submit = submit
         self._poll = poll
@@ -44,6 +45,7 @@ class Steps:
         """
         found = await self._jobs.with_attempts(runtime.job_id)
         if found is None:
+            self._queue.release(runtime.job_id)  # an unreadable job would keep it from others
             return Done()
         try:
             return await self._step_or_fail(*found, runtime)

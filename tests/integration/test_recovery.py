@@ -158,6 +158,19 @@ async def test_a_place_restored_for_a_job_that_was_cancelled_before_its_turn_is_
     await second.close()
 
 
+async def test_a_job_that_cannot_be_read_keeps_no_place_from_others(harness: Harness) -> None:
+    harness.provider.on_poll = [Running(0.5)] * 10_000
+    job = await harness.split()
+    await harness.until(job.id, State.PROCESSING)
+    await harness.close()
+    second = await Harness.build(harness.root, FakeProvider(concurrency=1), clock=harness.clock)
+    await second.db.write(lambda conn: conn.execute("UPDATE attempts SET files = '7'"))
+    await second.resume()
+    later = await second.split(user_id=UserId(7))
+    assert (await second.until(later.id)).state is State.DELIVERED
+    await second.close()
+
+
 async def test_a_request_found_unacknowledged_at_start_is_cancelled(harness: Harness) -> None:
     job = await harness.receive()
     await harness.close()
