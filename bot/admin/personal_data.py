@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import timedelta
 
 from bot.accounts.quotas import Quotas
 from bot.batches.batch_service import BatchService
 from bot.delivery.port import DeliveryPort
 from bot.delivery.song_analyser import SongAnalyser
-from bot.domain.errors import Problem, Reason
+from bot.domain.errors import Problem, Reason, StateMoved
 from bot.domain.job import Job, JobId, State, UserId
 from bot.jobs.job_runtime import Core
 from bot.jobs.termination import Termination
@@ -87,9 +88,11 @@ class Privacy:
         while not job.state.is_final:
             if job.state is State.READY:
                 # A ready job is paid for and cannot be cancelled, but its result is no longer
-                # wanted.
+                # wanted. At a start, it may be resumed meanwhile.
                 await self._core.runtimes.interrupt(job.id)
-                await self._keep_ready(job.id)
+                with suppress(StateMoved):
+                    await self._keep_ready(job.id)
+                await self._core.runtimes.interrupt(job.id)
             else:
                 await self._termination.cancel(job, Problem(Reason.STOPPED_BY_USER))
             job = await self._jobs.get(job.id) or job

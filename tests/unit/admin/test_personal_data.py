@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.delivery.port import Refused, ReplyUnavailable
 from bot.domain.job import JobId, State
 from bot.providers.interface import Running
@@ -152,4 +154,29 @@ async def test_those_who_get_songs_are_named(tmp_path: Path) -> None:
     harness = await Harness.build(tmp_path, FakeProvider("vendor"), local)
     assert harness.services.privacy.recipients == ("Vendor",)
     assert replace(local.capabilities, is_hosted=True).title == "Local"
+    await harness.close()
+
+
+async def test_a_ready_song_that_is_resumed_meanwhile_is_stopped_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await Harness.build(tmp_path)
+    first.delivery.answers = [ReplyUnavailable("down")] * 100
+    job = await first.split()
+    await first.until(job.id, State.READY)
+    await first.close()
+    harness = await Harness.build(tmp_path, clock=first.clock)
+    unfinished = await harness.services.splits.restore()
+    save = harness.jobs.save
+
+    async def resume_first(*what: Any, **how: Any) -> None:
+        if what[0].state is State.KEPT:
+            await harness.services.splits.resume(unfinished)
+        await save(*what, **how)
+
+    monkeypatch.setattr(harness.jobs, "save", resume_first)
+    assert await forgotten(harness) == 1
+    assert harness.services.runner.running == 0
+    assert not harness.delivery.shown
+    assert await states(harness) == {job.id: State.KEPT}
     await harness.close()
