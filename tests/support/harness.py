@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -105,7 +106,7 @@ class Harness:
             await shared.claim_store()
             harness.files = shared
         harness.delivery = delivers or harness.delivery
-        fields = Settings(_env_file=None).model_copy(
+        fields = _plain_settings().model_copy(
             update={"poll_min_s": 0.01, "poll_max_s": 0.05, **settings}
         )
         store = Store(
@@ -201,3 +202,9 @@ class Harness:
     async def usage(self, user_id: UserId = ADA) -> Usage:
         """Return the user's account in the current period."""
         return await self.services.quotas.usage(user_id)
+
+
+@cache
+def _plain_settings() -> Settings:
+    """Return the settings without a file. Reading them takes longer than composing the services."""
+    return Settings(_env_file=None)
