@@ -11,7 +11,7 @@ from bot.domain.analysis import Analysis, Key
 from bot.domain.recipes import Stem
 from tests.support import synthetic_songs
 from tests.support.beats import octave_tolerant_f, times
-from tests.support.synthetic_songs import Style, Truth
+from tests.support.synthetic_songs import Style, Truth, band_passed
 
 MIB = 1024 * 1024
 SECONDS = 12.0
@@ -106,17 +106,15 @@ def noise(seconds, seed=0):
 
 def syllables(seconds, seed=0):
     """Noise in irregular bursts like syllables, about four a second."""
-    from scipy import signal  # takes a second
-
     rng = np.random.default_rng(seed)
     onsets = np.cumsum(rng.gamma(4, 0.06, int(8 * seconds)))
-    loudness = np.zeros(int(seconds * RATE))
     places = (onsets[onsets < seconds] * RATE).astype(int)
-    loudness[places] = rng.uniform(0.3, 1, len(places))
-    shape = np.hanning(int(0.2 * RATE))
-    formants = signal.butter(2, (300, 3_000), "bandpass", fs=RATE, output="sos")
-    voiced = signal.sosfilt(formants, noise(seconds, seed))
-    return np.asarray(signal.fftconvolve(loudness, shape)[: len(voiced)] * voiced)
+    syllable = np.hanning(int(0.2 * RATE))
+    loudness = np.zeros(int(seconds * RATE) + len(syllable))
+    for place in places:
+        loudness[place : place + len(syllable)] += rng.uniform(0.3, 1) * syllable
+    voiced = band_passed(noise(seconds, seed), 300, 3_000)
+    return loudness[: len(voiced)] * voiced
 
 
 @pytest.mark.parametrize(
