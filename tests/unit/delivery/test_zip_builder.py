@@ -30,7 +30,7 @@ LIMIT = 10 * MIB
 
 @dataclass
 class RatedAudio(FakeAudio):
-    """Writes files of realistic sizes: MP3 by bit rate, FLAC as half of PCM."""
+    """Makes files of realistic sizes, full of zeros: MP3 by bit rate, FLAC as half of PCM."""
 
     async def encode(self, stem: Path, into: Path, **asked: Any) -> Encoded:
         most = asked["max_bytes"]
@@ -41,7 +41,8 @@ class RatedAudio(FakeAudio):
             sizes = [(int(rate / 8 * self.duration_s), rate) for rate in RATES]
         for size_bytes, bit_rate in sizes:
             if most is None or size_bytes <= most:
-                into.write_bytes(b"\0" * size_bytes)
+                with into.open("wb") as file:
+                    file.truncate(size_bytes)
                 return Encoded(
                     path=into, size_bytes=size_bytes, format=asked["format"], bit_rate=bit_rate
                 )
