@@ -21,7 +21,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Search what is imported and collected, and stays to the end, for no garbage."""
+    """Exempt what is imported and collected, which stays to the end, from garbage collection."""
     gc.disable()
     try:
         return (yield)
@@ -31,7 +31,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """In a worker, send half as many messages: of a set-up and a tear-down only what went wrong."""
+    """In a worker, report set-ups and tear-downs only if they fail, which halves the messages."""
     options = item.config.option
     if not hasattr(item.config, "workerinput") or options.xmlpath or options.durations is not None:
         return None

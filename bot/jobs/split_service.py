@@ -38,9 +38,9 @@ from storage.stores.standing import Standing
 log = logging.getLogger(__name__)
 
 RESUMED_AT_ONCE = 20
-"""The jobs that begin before others have their turn, while all are resumed."""
+"""The number of jobs that begin before other tasks have their turn."""
 RESUME_PAUSE_S = 0.005
-"""The turn that others then have."""
+"""How long other tasks then have their turn."""
 INTERACTION_BITS = 62
 """The bits of the random number that replaces the interaction id in a batch's job."""
 

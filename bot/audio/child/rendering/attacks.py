@@ -8,15 +8,15 @@ from bot.audio.spool import CHANNELS
 
 _STEP = 64
 _STEPS_BEFORE = 20
-"""The steps, 30 ms together, above whose mean power an attack rises."""
+"""The steps before a moment, 30 ms in all, that its power is compared with."""
 _RISE = 4.0
 _AUDIBLE = 1e-3
 """The least power of an attack, relative to the loudest moment of the sound."""
 _FINE_STEP = 8
 _FINE_STEPS_AFTER = 8
-"""The fine steps whose mean power is an attack's."""
+"""The fine steps over which an attack's power is averaged."""
 _BEGUN = 0.25
-"""The part of an attack's power at which it has begun."""
+"""The fraction of its power at which an attack has begun."""
 
 
 def attacks_in(sound: Samples) -> NDArray[np.intp]:
@@ -38,7 +38,7 @@ def onsets_of(attacks: NDArray[np.intp], sound: Samples) -> list[int]:
 
 
 def _onset_near(attack: int, sound: Samples) -> int:
-    """Return where the power first reaches a part of what it is right after that."""
+    """Return where the power first reaches `_BEGUN` of the attack's."""
     start = attack - _STEP
     power = _power(sound[start : attack + 3 * _STEP], _FINE_STEP)
     after = np.convolve(power, np.ones(_FINE_STEPS_AFTER), "valid") / _FINE_STEPS_AFTER
