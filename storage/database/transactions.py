@@ -5,6 +5,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from bot.domain.errors import StateMoved
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -39,5 +41,10 @@ class Transactions:
 
 
 def _log_failure(task: "asyncio.Task[Any]") -> None:
-    if not task.cancelled() and (exc := task.exception()):
+    if task.cancelled() or (exc := task.exception()) is None:
+        return
+    if isinstance(exc, StateMoved):
+        # As when a user cancels a job: the change came first that cancelled the caller.
+        log.debug("a transaction came too late, and its caller was cancelled: %s", exc)
+    else:
         log.error("a transaction failed after its caller was cancelled", exc_info=exc)
