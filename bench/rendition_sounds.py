@@ -30,7 +30,7 @@ def sounds(seconds: float, pitches_hz: Mapping[str, float]) -> dict[str, Sound]:
 def attacks(seconds: float) -> Sound:
     """Return plucked notes of different pitches.
 
-    They have harmonics, as those of a string. The attack of a low sine alone can't be placed to a
+    They have harmonics, like those of a string. The attack of a low sine alone can't be placed to a
     millisecond: its envelope follows its half-waves, which last more than two.
     """
 

@@ -14,11 +14,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    gc.disable()  # it would look for garbage in the modules again and again while they are loaded
+    gc.disable()  # it would scan the modules again and again while they are being imported
     # Imported here because the command line's dependencies need Linux or macOS.
     from bot.cli.command_line import run_command
 
-    gc.freeze()  # later, searching the modules would hold up a bot's answers for 30 ms each time
+    gc.freeze()  # each later scan of the modules would delay a bot's answers by 30 ms
     gc.enable()
     return run_command(arguments)
 

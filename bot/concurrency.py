@@ -50,7 +50,7 @@ async def both(one: Coroutine[Any, Any, A], other: Coroutine[Any, Any, B]) -> tu
 
 
 async def with_pauses(items: Iterable[T]) -> AsyncIterator[T]:
-    """Yield the items that exist now, and let other tasks run after some of them."""
+    """Yield the items that exist now, letting other tasks run after every few of them."""
     for number, item in enumerate(tuple(items), start=1):
         yield item
         if number % ITEMS_AT_A_TIME == 0:

@@ -121,7 +121,7 @@ class Payloads:
         }
 
     def channel(self, channel: Channel) -> Json:
-        """Return a channel. Outside servers `guild_id` is absent, not null."""
+        """Return a channel. Outside servers, `guild_id` is absent rather than null."""
         if channel.guild_id is not None:
             return {
                 "id": str(channel.id),

@@ -83,7 +83,7 @@ class DiskGuard:
     async def check(self, size_bytes: int = 0) -> None:
         """Raise Rejected with DISK_FULL if there is no room for a new request of this size.
 
-        A burst of requests relies on one measurement, since none writes before its promise.
+        A burst of requests shares one measurement, since none writes before it is promised space.
         """
         if self._is_recent() and self._fits(None, size_bytes, self._reserve_bytes):
             return

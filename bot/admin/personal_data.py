@@ -88,7 +88,8 @@ class Privacy:
         while not job.state.is_final:
             if job.state is State.READY:
                 # A ready job is paid for and cannot be cancelled, but its result is no longer
-                # wanted. At a start, it may be resumed meanwhile.
+                # wanted. While the bot starts, the job may be resumed in between, so it is
+                # interrupted twice.
                 await self._core.runtimes.interrupt(job.id)
                 with suppress(StateMoved):
                     await self._keep_ready(job.id)

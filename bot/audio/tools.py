@@ -304,7 +304,7 @@ class AudioTools:
     async def analyse_mixes(
         self, mixes: Sequence[tuple[Sequence[Part], Role]], *, frames: int
     ) -> Analysis:
-        """Measure the same as `analyse`, from the spools of which masters are mixed."""
+        """Measure the same as `analyse`, but from the spools that the masters are mixed from."""
         heard = (ListenedMix(parts=_absolute_parts(parts), role=role) for parts, role in mixes)
         return await self._run(AnalyseMixesTask(mixes=tuple(heard), frames=frames), Analysis)
 

@@ -472,7 +472,7 @@ class _Bot:
             await self._listen(settings, stack)
             await self.session.log_in(settings.required_token().get_secret_value())
             unfinished = await retry_write(self._restore, what="the start")
-            # New requests need not wait until thousands of jobs have begun.
+            # In the background: new requests need not wait until thousands of jobs have begun.
             resume = partial(self.services.splits.resume, unfinished)
             self._in_background(stack, resume, name="resuming jobs", once=True)
             self._in_background(stack, self.replies.run, name="replies")

@@ -16,7 +16,7 @@ _AUDIO_CODE: Final = ("audio", "workers/audio")
 def our_version() -> str:
     """Return the version of the package and of its audio code, like `1.0+2f6c8a91`.
 
-    Checkouts of different days have the same package version, but other audio tasks.
+    Two checkouts can have the same package version, but different audio tasks.
     """
     version = "unknown"
     with suppress(importlib.metadata.PackageNotFoundError):

@@ -177,9 +177,9 @@ class WorkerHost:
             await self._stay()
             try:
                 child = await self._living_child()
-                if self._is_closed:  # meanwhile
+                if self._is_closed:  # while the worker was starting
                     await child.end(grace_s=self._times.grace_s)
-            finally:  # also if this call was cancelled while the worker was starting
+            finally:  # also if this call was cancelled in the meantime
                 if not self._is_closed:
                     self._retirement = asyncio.create_task(self._retire())
 

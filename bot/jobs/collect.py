@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 Spools = Mapping[Stem, Path]
 
 SPOOL_ANALYSIS_WITHIN_S = 3.0
-"""How long finished masters wait for the analysis, which takes about as long as they do."""
+"""How long finished masters wait for the analysis, which takes about as long as writing them."""
 _VOICES = (Stem.VOCALS, Stem.LEAD_VOCALS)
 
 
@@ -125,14 +125,14 @@ class CollectStep:
             await asyncio.gather(listening, return_exceptions=True)
 
     async def _heard(self, job: Job, mixed: Mapping[Stem, Mix]) -> Analysis | None:
-        """Analyse the song, unless it would have to wait; otherwise its masters are analysed."""
+        """Analyse the song, or return None if the analysis would have to wait, or fails."""
         if self._audio.is_analysing:
             return None
         parts = [(mix.parts, role_of(stem)) for stem, mix in mixed.items()]
         try:
             return await self._audio.analyse_mixes(parts, frames=job.frames or 0)
         except (SplitError, OSError) as exc:
-            # The stems matter more than their description.
+            # The stems are useful without it, and it can still be made from the masters.
             log.warning("%s: its key and tempo could not be measured yet: %s", job.id, exc)
             return None
 

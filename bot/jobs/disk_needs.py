@@ -63,7 +63,8 @@ class DiskNeeds:
     def to_zip(self, job: Job) -> int:
         """Return the need of a job whose stems are put into one file.
 
-        They are encoded to fit, perhaps again for a link, and copied into the file.
+        They are encoded to fit into a message, may be encoded again for a link, and are copied into
+        the file.
         """
         is_lossless = job.request.audio_format in LOSSLESS
         frame_bytes = PCM_FRAME_BYTES if is_lossless else LOSSY_FRAME_BYTES

@@ -147,7 +147,7 @@ class AttemptReconciler:
     async def _abandon_found(self, attempt: Attempt) -> None:
         if (job := await self._jobs.get(attempt.job_id)) is not None:
             await self.abandon(job, attempt)
-            # Its step found it ended, by another bot for example, and had nothing left to do.
+            # No step releases the place of a job that was already ended, perhaps by another bot.
             self._core.queue.release(job.id)
 
     async def _has_ended(self, attempt: Attempt) -> bool:

@@ -60,9 +60,9 @@ class Runner:
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Let no new job begin during the block, which answers a request, for a second at most.
+        """Let no new job begin while the block answers a request, but for a second at most.
 
-        When many requests come at once, the first of their jobs would delay the last answers.
+        When many requests come at once, the first jobs would otherwise delay the last answers.
         """
         self._answering += 1
         self._all_answered.clear()

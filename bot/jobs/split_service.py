@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 RESUMED_AT_ONCE = 20
 """The number of jobs that begin before other tasks have their turn."""
 RESUME_PAUSE_S = 0.005
-"""How long other tasks then have their turn."""
+"""How long other tasks have their turn before more jobs begin."""
 INTERACTION_BITS = 62
 """The bits of the random number that replaces the interaction id in a batch's job."""
 
@@ -242,11 +242,11 @@ class SplitService:
         return await self._jobs.with_stems(user_id, limit)
 
     async def restore(self) -> Sequence[Job]:
-        """Restore at start what unfinished jobs occupy, and return these for `resume`.
+        """Restore what unfinished jobs occupy, and return these jobs for `resume`.
 
-        Jobs that were never acknowledged are cancelled instead. Call it before requests arrive, so
-        that none gets the space, or the place at a provider, of an earlier job. Raises
-        StoreUnavailable. Safe to repeat.
+        Jobs that were never acknowledged are cancelled instead. Call it at the start, before
+        requests arrive, so that no new job gets the space of an earlier one, or its place at a
+        provider. Raises StoreUnavailable. Safe to repeat.
         """
         unfinished = []
         for job in await self._jobs.unfinished():
@@ -255,7 +255,8 @@ class SplitService:
                 await self._withdraw(job.id, in_doubt=True)
             else:
                 unfinished.append(job)
-        # Nothing fails from here on: a job that ends before a repetition would keep what it got.
+        # Nothing may fail from here on: if a job ended before this was repeated, what was restored
+        # for it would stay occupied.
         for job in unfinished:
             self._runtimes.open(job.id).promised_bytes = self._needs.of(job)
             if job.state is State.PROCESSING and job.provider is not None:
@@ -267,7 +268,7 @@ class SplitService:
         for number, job in enumerate(jobs, start=1):
             self._runner.run(job.id)
             if number % RESUMED_AT_ONCE == 0:
-                # Let the first ones act before the last have begun.
+                # Let the jobs that have begun make progress before more begin.
                 await asyncio.sleep(RESUME_PAUSE_S)
         log.info("all unfinished jobs have begun")
 

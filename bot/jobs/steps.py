@@ -45,7 +45,7 @@ class Steps:
         """
         found = await self._jobs.with_attempts(runtime.job_id)
         if found is None:
-            self._queue.release(runtime.job_id)  # an unreadable job would keep it from others
+            self._queue.release(runtime.job_id)  # an unreadable job must not keep its place
             return Done()
         try:
             return await self._step_or_fail(*found, runtime)

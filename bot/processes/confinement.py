@@ -1,9 +1,9 @@
 """Confines processes that read untrusted audio, in case such a file takes them over.
 
 A confined process can use only the files of its task. It cannot open sockets, start programs or
-processes, signal others, or outlive its parent. Landlock limits files, and a system call filter
-most of the rest. Protections that the kernel lacks are skipped and listed by `missing_protections`.
-Limits on memory and time are in limits.py.
+processes, signal others, or outlive its parent. Landlock restricts access to files, and a system
+call filter blocks most of the rest. Protections that the kernel lacks are skipped and listed by
+`missing_protections`. Limits on memory and time are in limits.py.
 """
 
 import functools

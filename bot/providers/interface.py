@@ -55,7 +55,7 @@ class Model:
 class Capabilities:
     """A provider's declaration of itself; routing reads nothing else.
 
-    The names of its settings follow from its own, such as `AUDIOCLEANER_API_KEY` and
+    The names of its settings are derived from its `name`, for example `AUDIOCLEANER_API_KEY` and
     `AUDIOCLEANER_BASE_URL`.
     """
 
@@ -233,7 +233,7 @@ class TellsWhenDone(Protocol):
     def when_done(self, ref: RemoteRef, tell: Callable[[], None]) -> None:
         """Call `tell` once the work has ended, at once if it already has.
 
-        It replaces what was to be called before.
+        It replaces any callback set earlier.
         """
         ...
 

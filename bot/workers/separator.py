@@ -160,7 +160,7 @@ class Separator:
         return {name: trouble for name, trouble in troubles.items() if trouble is not None}
 
     def on_failure(self, handle: Callable[[], Awaitable[None]]) -> None:
-        """Call `handle` before a failure is recorded, or a song returned for want of room."""
+        """Call `handle` before a failure is recorded, or a song is handed back for lack of room."""
         self._on_failure = handle
 
     def hand_back(self) -> None:
@@ -328,7 +328,7 @@ class Separator:
     async def _return_for_want_of_room(self, ours: Separation) -> Outcome:
         self._full_until = time.monotonic() + FULL_PAUSE_S
         if self._on_failure is not None:
-            await self._on_failure()  # or it would come back here at once
+            await self._on_failure()  # otherwise this worker might get it again at once
         await retry_write(
             lambda: self._separations.hand_back(ours), what=f"handing back {ours.key}"
         )

@@ -60,7 +60,7 @@ class Sweeper:
             await self._tidy(next(rounds))
 
     async def _tidy(self, rounds: int) -> None:
-        with suppress(StoreUnavailable):  # another time
+        with suppress(StoreUnavailable):  # a later round tries again
             if rounds % CLEAN_EVERY == 0:
                 await self.clean()
             if rounds % ORPHANS_EVERY == 0:

@@ -1,8 +1,8 @@
-"""Takes tasks from Procrastinate's queue, and survives what Procrastinate's worker does not.
+"""Takes tasks from Procrastinate's queue, and makes up for the weaknesses of its worker.
 
-Its worker ends when PostgreSQL restarts, so it runs in a loop. That worker notices the restart only
-if there is a periodic task, so there is one. It stops its heartbeat when it is told to stop, so
-every task has its own.
+The worker ends when PostgreSQL restarts, so it runs in a loop. It notices the restart only if there
+is a periodic task, so there is one. It stops its heartbeat when it is told to stop, so every task
+has its own.
 """
 
 import asyncio
@@ -89,7 +89,7 @@ class TaskQueue:
         try:
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            work.cancel()  # lets running tasks end
+            work.cancel()  # Procrastinate then lets running tasks end
             with suppress(asyncio.CancelledError):
                 await work
 

@@ -118,7 +118,7 @@ class Database:
         await self._transactions.wait()
         self._short_reads.close()
         await self._reader.close()
-        await self._group_commit.close()  # last, because the last connection checkpoints
+        await self._group_commit.close()  # the last connection to close runs the checkpoint
 
     async def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Return all rows of one query, which sees a single committed state."""
@@ -167,7 +167,7 @@ class Database:
 async def _connect(
     path: Path, busy_timeout_s: float
 ) -> tuple[aiosqlite.Connection, sqlite3.Connection]:
-    """Open a connection, as aiosqlite's and as sqlite3's."""
+    """Open a connection; return its aiosqlite object and its sqlite3 object."""
     with _translated():
         raw = sqlite3.connect(
             path, isolation_level=None, timeout=busy_timeout_s, check_same_thread=False

@@ -1,4 +1,4 @@
-"""Commits SQLite transactions together that wait for the disk at the same time.
+"""Commits SQLite transactions in groups, so that each group waits for the disk only once.
 
 A commit waits until the disk has its data, which takes longer than the statements of a small
 transaction. Transactions that arrive meanwhile share the next commit. Their statements run on the
@@ -41,7 +41,7 @@ class GroupCommit:
     def __init__(
         self, conn: aiosqlite.Connection, raw: sqlite3.Connection, *, check: Callable[[], None]
     ) -> None:
-        """Write on a connection, given as aiosqlite's and as sqlite3's, usable on any thread.
+        """Write on the connection `conn`, whose sqlite3 object `raw` is usable on any thread.
 
         `check` is called before each group, and raises if the database must not be changed.
         """
@@ -69,7 +69,7 @@ class GroupCommit:
                     count = min(len(self._waiting), _MOST)
                     await self._commit([self._waiting.popleft() for _ in range(count)])
         except BaseException:  # refused, or cancelled at the end of the process
-            with suppress(ValueError):  # its group may already run
+            with suppress(ValueError):  # its group may already be running
                 self._waiting.remove(request)
             raise
         result: T = request.ended.result()
@@ -99,7 +99,7 @@ class GroupCommit:
             except TooLong:
                 await self._run_on_thread([each for each in group if not each.ended.done()])
             await self._conn.commit()
-        except BaseException as exc:  # everyone in the group must be told, and nothing stay open
+        except BaseException as exc:  # all callers must be told, and nothing may stay open
             for request in group:
                 _fail(request, exc)
             await self._conn.rollback()  # no effect without an open transaction
@@ -110,13 +110,13 @@ class GroupCommit:
                 request.ended.set_result(request.result)
 
     def _run_here(self, group: Sequence[_Request]) -> None:
-        """Run transactions on this thread. Raises TooLong, and what undid the group."""
+        """Run transactions on this thread. Raises TooLong, or what undid the whole group."""
         for request in group:
             with self._savepoint(request, is_alone=len(group) == 1):
                 request.result = self._short.result(request.work)
 
     async def _run_on_thread(self, group: Sequence[_Request]) -> None:
-        """Run transactions from their start. Raises what undid the group."""
+        """Run transactions again, on the connection's thread. Raises what undid the whole group."""
         await self._conn.rollback()
         await self._conn.execute("BEGIN IMMEDIATE")
         for request in group:
@@ -125,7 +125,7 @@ class GroupCommit:
 
     @contextmanager
     def _savepoint(self, request: _Request, *, is_alone: bool) -> Iterator[None]:
-        """Let a transaction's own error undo and end only that one. Raises what undid the group."""
+        """Let an error undo only its own transaction. Raises what undid the whole group."""
         if is_alone:
             yield
             return
@@ -135,7 +135,7 @@ class GroupCommit:
         except TooLong:
             raise
         except Exception as exc:  # raised to the caller whose transaction this is
-            if not self._raw.in_transaction:  # SQLite itself undoes all of it on a full disk
+            if not self._raw.in_transaction:  # SQLite undid the group, as on a full disk
                 raise
             self._raw.execute("ROLLBACK TO request")
             _fail(request, exc)

@@ -16,14 +16,14 @@ from storage.database.protocols import Connection, Cursor, Parameters, Row
 T = TypeVar("T")
 
 STEPS = 10_000
-"""Steps of SQLite's virtual machine, about 0.5 ms; between one and two times as many are taken."""
+"""Steps of SQLite's virtual machine, about 0.5 ms. Statements may take up to twice as many."""
 _LEFT_TO_THE_THREAD = frozenset(
     {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 )
 
 
 class TooLong(Exception):
-    """Statements took too many steps, or wait for something. Nothing that they wrote counts."""
+    """Statements took too many steps, or had to wait. What they wrote must be rolled back."""
 
 
 class ShortReads:
@@ -54,7 +54,7 @@ class ShortTransaction:
         self._statements = _Statements(conn)
 
     def result(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Return what `work` returns, within the transaction that is open.
+        """Run `work` within the open transaction, and return its result.
 
         Raises the error of `work`, or TooLong; SQLite may then have undone the transaction.
         """
@@ -94,7 +94,7 @@ class _Budget:
 
     @contextmanager
     def limited(self) -> Iterator[None]:
-        """Limit the statements of the block, all together."""
+        """Limit the total number of steps of the block's statements."""
         self._calls = 0
         self._conn.set_progress_handler(self._is_spent, STEPS)
         try:

@@ -44,7 +44,7 @@ def _log_failure(task: "asyncio.Task[Any]") -> None:
     if task.cancelled() or (exc := task.exception()) is None:
         return
     if isinstance(exc, StateMoved):
-        # As when a user cancels a job: the change came first that cancelled the caller.
+        # The change that cancelled the caller was saved first, as when a user cancels a job.
         log.debug("a transaction came too late, and its caller was cancelled: %s", exc)
     else:
         log.error("a transaction failed after its caller was cancelled", exc_info=exc)

@@ -54,7 +54,7 @@ class JobDir:
 
     @property
     def masters(self) -> Path:
-        """Return the directory of the finished stems, kept until retention."""
+        """Return the directory of the finished stems, kept until the job's files expire."""
         return self.path / "masters"
 
     @property
@@ -64,12 +64,12 @@ class JobDir:
 
     @property
     def linked(self) -> Path:
-        """Return the directory of the files encoded for links, kept until retention."""
+        """Return the directory of files encoded for links, kept until the job's files expire."""
         return self.path / "linked"
 
     @property
     def packs(self) -> Path:
-        """Return the directory of what the mixer page streams, which is kept until retention."""
+        """Return the directory of what the mixer page plays, kept until the job's files expire."""
         return self.path / "packs"
 
     def master(self, stem: Stem) -> Path:

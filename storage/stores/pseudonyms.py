@@ -106,7 +106,7 @@ class Pseudonyms:
 
     async def names(self, user_id: UserId, period: Period) -> UserNames:
         """Return both of the user's pseudonyms. Their keys are generated on first use."""
-        async with self._finding:  # a burst of requests finds them once
+        async with self._finding:  # a burst of requests reads the keys only once
             if self._keys is None or self._keys.period_key != period.key:
                 self._keys = await self._found(period)
             keys = self._keys

@@ -75,7 +75,7 @@ class Standings:
     """Reads one user's rows from several stores in one statement."""
 
     def __init__(self, *, db: Database, pseudonyms: Pseudonyms | None = None) -> None:
-        """Keys in use are kept in memory by `pseudonyms`, by default one of its own."""
+        """`pseudonyms` keeps the keys in use in memory; it is created if not given."""
         self._db = db
         self._pseudonyms = pseudonyms or Pseudonyms(db=db)
 

@@ -13,8 +13,8 @@ from storage.stores.job_rows import Values, seconds, time_of
 
 _STATES = frozenset(AttemptState)
 
-# One statement computes the sum for every cap. A user has few jobs, and a month many attempts, so
-# the two kinds of caps start at different ends.
+# One statement computes the sum for every cap. A user has few jobs, but a month has many attempts,
+# so a user's cap is computed from the user's jobs, and any other from the attempts since its start.
 _SUBMITTED = """
 SELECT CASE WHEN json_extract(cap.value, '$.user_id') IS NULL
     THEN (

@@ -164,7 +164,7 @@ async def test_nobody_ends_while_postgresql_restarts(
             assert await bots.stems(user, answer)
         assert all(process.is_running for process in bots.processes.values())
         assert bots.sandbox.vendors.finevoice.accepted == 2
-        assert "ready; resuming" not in bots.log("standby")  # the owner asked first
+        assert "ready; resuming" not in bots.log("standby")  # the owner kept its role
 
 
 async def test_commands_are_refused_politely_while_postgresql_is_away(

@@ -55,7 +55,7 @@ def models_dir(tmp_path):
 
 @pytest.fixture
 def bench(dataset, models_dir, tmp_path, capsys):
-    """Run the benchmark; return its status and its rows by the model's name, table by table."""
+    """Return a function that runs the benchmark and returns its status and each model's rows."""
 
     def run(*arguments, models="mixture,spleeter"):
         places = {"--dataset": dataset, "--models-dir": models_dir, "--models": models}

@@ -242,7 +242,8 @@ def _renditions(delivery: Delivery, names: dict[str, Any]) -> Iterator[Card]:
     for recipe in (Recipe.KARAOKE, Recipe.SIX_STEMS, Recipe.DRUMS):
         job = a_job(
             State.DELIVERED,
-            **names | {"id": JobId("k7f2q")},  # a longer id would leave no room for such a token
+            # With a longer id, the longest token of a rendition would not fit into a custom id.
+            **names | {"id": JobId("k7f2q")},
             request=replace(REQUEST, recipe=recipe),
             analysis=Analysis(key=_KEY, tempo=tempo, tuning_cents=-49),
         )

@@ -198,8 +198,8 @@ class ReplyWriter:
         """Start the edits that are due, and wait for the end of the round; return False if some
         are left for the next one.
 
-        The edits are spread over the round, because each occupies the event loop, and answers to
-        users would wait for all of them.
+        The edits are spread over the round, because each occupies the event loop, and all of them
+        at once would delay answers to users.
         """
         active: Counter[int | None] = Counter()
         async for state in with_pauses(self._tracker):
@@ -212,7 +212,7 @@ class ReplyWriter:
         chosen = sorted(due, key=self._precedence)[:room]
         gap_s = self._round_gap_s / EDITS_PER_ROUND
         for state in chosen:
-            if self._tracker.get(state.job.id) is state:  # not forgotten during the round
+            if self._tracker.get(state.job.id) is state:  # it was not dropped during the round
                 self._start_edit(state)
             await asyncio.sleep(gap_s)
         await asyncio.sleep(self._round_gap_s - len(chosen) * gap_s)

@@ -19,7 +19,7 @@ SONGS_A_SECOND = 5
 SETTLES_WITHIN_S = 45.0
 """Connections to Discord are kept for 15 s after their last request."""
 MARGIN = {"tasks": 2, "threads": 8, "descriptors": 6}
-"""The event loop's thread pool, and connections as long-lived as the gateway's."""
+"""The growth that is no leak: the event loop's thread pool, and long-lived connections."""
 _FAULTS = (
     Fault(route="*", reset=True, times=1),
     Fault(route="PATCH /webhooks/*", status=503, times=1),

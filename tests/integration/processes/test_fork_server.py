@@ -228,7 +228,7 @@ async def test_a_child_holds_nothing_of_other_tasks_or_of_the_server(tmp_path):
         outcome = await forks.run("", wall_s=10)
         other.cancel()
         await asyncio.wait([other])
-    # The last descriptor is the listing of /proc itself.
+    # The last descriptor is that of the directory which is being listed.
     assert outcome.output == b"['0', '1', '2', '3']\n"
 
 

@@ -1,4 +1,4 @@
-"""Reading an address's expiry from it, and ignoring invalid values."""
+"""The expiry time of an address is read from its query, and invalid values are ignored."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""Reads a song in blocks, as mono at half its rate: its masters, or the spools they are made of."""
+"""Reads a song's masters, or the spools they are mixed from, as mono blocks at half the rate."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack

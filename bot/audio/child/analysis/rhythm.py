@@ -32,7 +32,9 @@ class Signal:
 DRUMS = (2.0, 1.5, 0.5)
 REST = (0.5, 0.5, 0.2)
 MIX = (2.0, 1.0, 0.5)
-"""Weights of the low, middle and high registers. Hats also sound between beats."""
+"""Weights of the low, middle and high registers; the last is low, as hi-hats also sound between
+beats.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

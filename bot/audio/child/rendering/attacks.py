@@ -16,11 +16,11 @@ _FINE_STEP = 8
 _FINE_STEPS_AFTER = 8
 """The fine steps over which an attack's power is averaged."""
 _BEGUN = 0.25
-"""The fraction of its power at which an attack has begun."""
+"""An attack begins where the sound reaches this fraction of the attack's power."""
 
 
 def attacks_in(sound: Samples) -> NDArray[np.intp]:
-    """Return the positions in frames, in steps of 64; an attack may have several in a row."""
+    """Return the positions of attacks in frames, in steps of 64; one may have several in a row."""
     power = _power(sound, _STEP)
     if len(power) <= _STEPS_BEFORE:
         return np.zeros(0, np.intp)
@@ -38,7 +38,7 @@ def onsets_of(attacks: NDArray[np.intp], sound: Samples) -> list[int]:
 
 
 def _onset_near(attack: int, sound: Samples) -> int:
-    """Return where the power first reaches `_BEGUN` of the attack's."""
+    """Return the frame at which the power first exceeds `_BEGUN` times the attack's power."""
     start = attack - _STEP
     power = _power(sound[start : attack + 3 * _STEP], _FINE_STEP)
     after = np.convolve(power, np.ones(_FINE_STEPS_AFTER), "valid") / _FINE_STEPS_AFTER

@@ -109,8 +109,8 @@ def _in_time(task: RenderTask, drums: Source) -> Iterator[Samples]:
 def _in_key_and_time(task: RenderTask, sound: Source) -> Iterator[Samples]:
     """Stretch sound so that it has the requested length, and resample it to the requested pitch.
 
-    What is raised is resampled first and what is lowered last, so that as little as possible is
-    stretched.
+    The pitch is raised before stretching, but lowered after it, so that as few frames as possible
+    are stretched.
     """
     pitch = task.sample_rate / SAMPLE_RATE
     factor = task.speed * SAMPLE_RATE / task.sample_rate

@@ -1,10 +1,11 @@
 """Stretches single segments of sound with python-stretch, and keeps their attacks sharp.
 
-A stretch smears attacks over the blocks that it analyses. At half speed, noisy ones are up to 5 ms
-late with blocks for the pitch of a bass, and up to 3 ms with those for drums. Blocks of 6 ms would
-do, but make sustained sounds rough, and cymbals most of all. So the high frequencies, in which
-attacks are heard, are stretched again around attacks, with such short blocks. In a song that is
-slowed down, the first 3 ms of an attack are not stretched at all.
+Stretching smears attacks over the blocks that are analysed. At half speed, noisy attacks are up to
+5 ms late with blocks that resolve the pitch of a bass, and up to 3 ms late with those for drums.
+Blocks of 6 ms would keep attacks sharp, but they make sustained sounds rough, cymbals most of all.
+So such short blocks are used only around attacks, to stretch again the high frequencies, in which
+attacks are heard. In a song that is slowed down, the first 3 ms of an attack are not stretched at
+all.
 """
 
 import math
@@ -26,7 +27,7 @@ from bot.domain.errors import Reason, Rejected
 Process = Callable[[Samples], Samples]
 
 _MILD_CHANGE = 0.13
-"""The largest change of the length, as a part of it, at which attacks are left as they are."""
+"""The largest relative change of the length at which attacks are not sharpened."""
 _SHORT_BLOCKS = (256, 64)
 _HIGH_HZ = 3_000
 _FILTER_TAPS = 255
@@ -34,9 +35,11 @@ _FILTER_DELAY = _FILTER_TAPS // 2
 _ATTACK_S = 0.015
 _FADE_FRAMES = SAMPLE_RATE // 100
 _MARGIN_FRAMES = 320
-"""The frames that are stretched before and after a part: more than a short block."""
+"""The extra frames that are stretched on either side of a part: more than a short block."""
 _LEAD_FRAMES, _HEAD_FRAMES, _HEAD_FADE_FRAMES = 32, 132, 132
-"""The frames of an attack that aren't stretched: from before its onset, in full, and fading out."""
+"""The frames of an attack that are not stretched: fading in before its onset, in full, and fading
+out.
+"""
 _SEED = 1
 
 
@@ -59,10 +62,10 @@ class Stretcher:
 
 
 def stretcher(factor: float, blocks: Blocks, *, pitch: float = 1.0) -> Stretcher:
-    """Return a stretcher to `factor` times a segment's speed.
+    """Return a stretcher that plays segments at `factor` times their speed.
 
-    `pitch` is how many times higher than the song the rendition is. A segment has been raised
-    already, or will be lowered later; its blocks are shortened accordingly.
+    `pitch` is the ratio of the rendition's pitch to the song's. Segments were already raised, or
+    will be lowered later, so the blocks are shortened accordingly.
 
     Raises Rejected if this machine lacks the library for it.
     """
@@ -72,9 +75,9 @@ def stretcher(factor: float, blocks: Blocks, *, pitch: float = 1.0) -> Stretcher
         return Stretcher(stretch=smooth, preview=smooth)
     sharp = _process(factor, *(round(frames * min(1.0, pitch)) for frames in _SHORT_BLOCKS))
     high_hz = _HIGH_HZ * max(1.0, pitch)
-    # Copies in sound that was raised would disturb its notes, and its attacks are in time without.
+    # In raised sound, copies would disturb the notes, and attacks are on time without them.
     copies_heads = 1 / (factor * max(1.0, pitch)) - 1 > _MILD_CHANGE
-    # Before an attack, a smeared one is heard for half of a block.
+    # A smeared attack becomes audible up to half a block early.
     before = block_frames // 2 + _FADE_FRAMES
     after = round(_ATTACK_S * SAMPLE_RATE / factor) + _FADE_FRAMES
 
@@ -101,7 +104,7 @@ def require_library() -> None:
 
 
 def _part(process: Process, sound: Samples, first: int, last: int, *, factor: float) -> Samples:
-    """Return a part of a stretched sound, and stretch only what it needs."""
+    """Return a part of a stretched sound, stretching no more than it needs."""
     start = max(0, math.floor(first * factor) - _MARGIN_FRAMES)
     end = math.ceil(last * factor) + _MARGIN_FRAMES
     silence = np.zeros((max(0, end - len(sound)), CHANNELS), np.float32)
@@ -111,14 +114,14 @@ def _part(process: Process, sound: Samples, first: int, last: int, *, factor: fl
 
 
 def _part_above(hz: float, sound: Samples, first: int, last: int) -> Samples:
-    """Return the frequencies above one of a part of a sound."""
+    """Return the frequencies above `hz` of a part of a sound."""
     start = max(0, first - _FILTER_DELAY)
     around = sound[start : last + _FILTER_DELAY]
     return (around - _below(hz, around))[first - start :][: last - first]
 
 
 def _below(hz: float, sound: Samples) -> Samples:
-    """Return the frequencies of a sound up to one, without delay."""
+    """Return the frequencies of a sound up to `hz`, without delay."""
     size = scipy.fft.next_fast_len(len(sound) + _FILTER_TAPS, real=True)
     response = scipy.fft.rfft(_low_pass(hz), size)[:, np.newaxis]
     spectrum = scipy.fft.rfft(sound, size, axis=0)
@@ -135,7 +138,7 @@ def _low_pass(hz: float) -> NDArray[np.float32]:
 
 
 def _copy_head(sound: Samples, onset: int, *, into: Samples, at: int) -> None:
-    """Copy the beginning of an attack to a position, if all of it is there and has room."""
+    """Copy the beginning of an attack to a position, if it is complete and fits there."""
     weight = _head_weight()
     source = sound[max(0, onset - _LEAD_FRAMES) :][: len(weight)]
     there = into[max(0, at - _LEAD_FRAMES) :][: len(weight)]
@@ -172,7 +175,7 @@ def _ranges_around(
 
 
 def _weight(frames: int) -> Samples:
-    """Return a weight of each frame: 1 with fades at both ends."""
+    """Return the weight of each frame: 1, with fades at both ends."""
     ramp = np.arange(1, frames + 1, dtype=np.float32) / _FADE_FRAMES
     weight: Samples = np.minimum(np.minimum(ramp, ramp[::-1]), 1)[:, np.newaxis]
     return weight
