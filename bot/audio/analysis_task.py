@@ -99,7 +99,7 @@ _ROLES = {
 
 
 def role_of(stem: Stem) -> Role:
-    """Return the role of a stem; `EVERYTHING` for a song that lacks only one part."""
+    """Return the role of a stem; `EVERYTHING` for the song without one part, or an unnamed part."""
     return _ROLES.get(stem, Role.EVERYTHING)
 
 

@@ -35,7 +35,7 @@ _A = TypeVar("_A", bound=Answer)
 
 
 def accepted(task: Task, kind: type[_A], answer: Answer | Refusal) -> _A:
-    """Return the answer to a task, if it may be believed; raises the refusal that it is instead.
+    """Return the answer to a task if it is credible; raises the error that a refusal stands for.
 
     Raises AudioFailed for an answer that contradicts the task or the files, and removes the files
     that are wrong.
@@ -79,7 +79,7 @@ def _require_truth(task: Task, answer: Answer) -> None:
 
 
 def _require_song(task: DecodeTask, decoded: Decoded) -> None:
-    """Require a spool of the told length: the child's claim is not enough to bill by."""
+    """Require a spool of the reported length: the child's claim is not enough for billing."""
     if not 0 < decoded.frames == _frames_in(task.into) <= task.max_frames:
         discard([task.into])
         raise AudioFailed(f"the child reports {decoded.frames} frames that do not exist")

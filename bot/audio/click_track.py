@@ -1,4 +1,4 @@
-"""Turns the tracked beats of a song into clicks: a count-in, clicks along with it, or both."""
+"""Turns a song's tracked beats into clicks: a count-in, clicks throughout the song, or both."""
 
 import math
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class ClickTrack:
 def click_track(
     grid: BeatGrid, click: Click, *, speed_percent: int = UNCHANGED_PERCENT
 ) -> ClickTrack:
-    """Return the clicks of a rendition at that speed.
+    """Return the clicks of a rendition at the given speed.
 
     A count-in ends at the first bar line; if it would begin before the song, silence is added
     before the song. On half and double grids a bar has as many clicks as on the normal grid, at
@@ -59,7 +59,7 @@ def beat_frames(grid: BeatGrid) -> tuple[int, ...]:
 
 
 def _numbers(grid: BeatGrid, step: float, *, from_the_bar: bool) -> range:
-    """Return the numbers of the clicks along with the song, counted from its first bar line."""
+    """Return the numbers of the clicks throughout the song, counted from its first bar line."""
     first = 0 if from_the_bar else -math.floor(grid.downbeat / step)
     return range(first, math.floor((grid.beats - 1 - grid.downbeat) / step) + 1)
 

@@ -83,7 +83,7 @@ class Elsewhere(Protocol):
     ) -> _A | None:
         """Return what `take` makes of the answer, with the outputs on this disk.
 
-        `is_busy` tells that the task would have to wait here. Raises the task's own refusal or
+        `is_busy` says whether the task would have to wait here. Raises the task's own refusal or
         failure. Returns None, and leaves no output, if the task was not run to its end.
         """
         ...
@@ -236,7 +236,7 @@ class AudioTools:
         drums_apart: bool = True,
         click: ClickTrack | None = None,
     ) -> Rendered:
-        """Write renditions of FLAC masters as FLAC files, one factor for all; see `RenderTask`.
+        """Write renditions of FLAC masters as FLAC, all scaled by one factor; see `RenderTask`.
 
         One call renders at a time, and the others wait. Raises `Rejected` (NO_TIME_STRETCH) when
         the key or the speed changes and this machine lacks the library for that.
@@ -316,8 +316,8 @@ class AudioTools:
     async def perform(self, task: Task) -> Answer | Refusal:
         """Run the task of another process in a child, and return its answer unchecked.
 
-        It waits for no place. Raises Rejected for a file that crashes the decoder, ChildLost,
-        another AudioFailed, and NoRoom.
+        It starts at once, whatever else is running. Raises Rejected for a file that crashes the
+        decoder, ChildLost, another AudioFailed, and NoRoom.
         """
         with self._tidied(task):
             ended = await self._ended(task)
@@ -410,14 +410,14 @@ class AudioTools:
 
 
 def _answer(task: Task, kind: type[_A], ended: Outcome) -> _A:
-    """Return a child's answer; raises the refusal that it wrote instead, or MalformedMessage."""
+    """Return a child's answer; raises the error that a refusal stands for, or MalformedMessage."""
     return accepted(task, kind, ipc.decode(ended.output, kind | Refusal))
 
 
 def _keeps_its_place(task: Task) -> bool:
-    """Whether a task has its place here also while it runs elsewhere.
+    """Whether a task occupies its place here even while it runs elsewhere.
 
-    Renditions are free, so they wait for each other, and leave the places elsewhere to songs.
+    Renditions are free of charge, so only one runs at a time, which leaves other machines to songs.
     """
     return isinstance(task, RenderTask)
 

@@ -49,7 +49,7 @@ class Engine:
         launch: Callable[[Path], Launch] | None = None,
         gpu_python: Path | None = None,
     ) -> None:
-        """`launch` returns how to start a worker with the model's file, if not the embedded one.
+        """If given, `launch` returns how to start a worker other than the embedded one.
 
         `gpu_python` is an interpreter that can use a graphics card.
         """
@@ -79,9 +79,9 @@ class Engine:
         return self._host.declared
 
     async def try_gpu(self) -> str | None:
-        """Start a worker on the graphics card; return why none can be used, as a phrase.
+        """Start a worker on the graphics card; return why that fails, as a phrase, or None.
 
-        In that case, this interpreter and the CPU are used from now on.
+        If it fails, this interpreter and the CPU are used from now on.
         """
         try:
             await self.warm_up()

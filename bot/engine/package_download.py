@@ -119,7 +119,7 @@ def _environment(scratch: Path) -> Mapping[str, str]:
         if not (name.startswith(("STEMCORD_", "DISCORD_", "AWS_")) or name.endswith("_API_KEY"))
     }
     if certificates := kept.get("SSL_CERT_FILE"):
-        # pip's and npm's names for it.
+        # pip's and npm's names for this variable.
         kept = {"PIP_CERT": certificates, "NODE_EXTRA_CA_CERTS": certificates} | kept
     return kept | {"TMPDIR": str(scratch)}
 

@@ -29,7 +29,7 @@ class ServedModel:
     name: str
     stems: tuple[Stem, ...]
     sums: bool
-    """Whether the stems, without one that contains others, add up to the song."""
+    """Whether the stems add up to the song, not counting one that contains others."""
     licence: str
 
 

@@ -296,7 +296,7 @@ class WorkerHost:
                 await self._child.end(grace_s=self._times.grace_s)
 
     async def _stay(self) -> None:
-        """Cancel the worker's retirement."""
+        """Cancel the pending end of an idle worker."""
         if self._retirement is not None:
             self._retirement.cancel()
             await asyncio.wait([self._retirement])

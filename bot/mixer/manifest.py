@@ -1,4 +1,4 @@
-"""Describes a job's song and stems to the mixer page, without its user or provider."""
+"""Describes a job's song and stems to the mixer page, without naming its user or provider."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -100,5 +100,5 @@ def _song(job: Job) -> dict[str, str | None]:
 
 
 def _from_page(link: SignedLink) -> str:
-    """Return an address relative to the page, so that a proxy may add a prefix to both."""
+    """Return an address relative to the page's, so that a proxy may add a prefix to both."""
     return "../../" + "/".join(link.url.split("/")[-3:])

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 0.02
 PAUSE_S: Final = 30.0
-"""The time after a failure in which packs are not made again."""
+"""The time after a failure during which packs are not made again."""
 _OPUS_BYTES: Final = 2 * PACK_S * 96_000 // 8
 """The most bytes of one stem in a pack: twice the average."""
 _FLAC_FACTOR: Final = 1.5
@@ -144,7 +144,7 @@ class PackMaker:
             log.info("%s: %s packs were made", job.id, codec, extra={"job": job.id})
 
     def _require_no_failure(self, key: _Key) -> None:
-        """Raise PackingFailed if these packs failed a moment ago."""
+        """Raise PackingFailed if making these packs failed less than PAUSE_S ago."""
         now = self._clock.monotonic()
         self._failed_at = {each: at for each, at in self._failed_at.items() if now - at < PAUSE_S}
         if key in self._failed_at:

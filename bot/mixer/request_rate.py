@@ -24,7 +24,7 @@ class RequestRate:
         self._seen: OrderedDict[JobId, deque[float]] = OrderedDict()
 
     def wait_s(self, job_id: JobId) -> float:
-        """Count a request and return 0. Above the limit, return the seconds to wait, uncounted."""
+        """Count a request and return 0; above the limit, only return the seconds to wait."""
         now = self._clock.monotonic()
         seen = self._seen.setdefault(job_id, deque())
         self._seen.move_to_end(job_id)

@@ -276,7 +276,7 @@ class _Pipe(Closing):
             os.close(self._own_end)
 
     async def open(self) -> None:
-        """Start reading, now that the child has its end."""
+        """Start reading, now that the child has its end of the pipe."""
         self._close_child_end()
         reader = asyncio.StreamReader()
         self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(

@@ -89,7 +89,7 @@ class _Server:
                 return
             if pid == 0:
                 _be_child(self._pid, partial(self._perform, start.task), *pipes.descriptors)
-        # Called here and in the child, whichever runs first.
+        # Called both here and in the child, since either may run first.
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         self._children[pid] = start.id

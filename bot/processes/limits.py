@@ -26,7 +26,7 @@ class Budget:
     memory_bytes: int = 208 * MIB
     """The memory beyond what the process already holds when it applies its limits."""
     niceness: int = 0
-    """Added to the process's own; 19 in all is the lowest priority."""
+    """Added to the process's own niceness; a sum of 19 is the lowest priority."""
 
     @property
     def wall_s(self) -> float:

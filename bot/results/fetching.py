@@ -35,7 +35,7 @@ SLACK_S = 1.0
 def expected_results(files: tuple[RemoteFile, ...], model: Model) -> tuple[RemoteFile, ...]:
     """Return the results that the model declares, and those without a name.
 
-    Raises ProviderProtocol if these are more than it declares, since each would be fetched.
+    Raises ProviderProtocol if there are more than it declares, since each would be fetched.
     """
     expected = tuple(file for file in files if file.stem is None or file.stem in model.results)
     if len(expected) > len(model.results):
@@ -84,7 +84,7 @@ class ResultFetcher:
     async def _decode(self, job: Job, spool: Path, song: Path) -> bool:
         """Decode a download; return whether it can be decoded and is long enough.
 
-        It is long enough if the song is silent after its end. The masters are padded later.
+        A shorter one passes if the rest of the song is silent. The masters are padded later.
         """
         download = spool.with_suffix(".download")
         song_s = (job.frames or 0) / SAMPLE_RATE

@@ -22,8 +22,8 @@ LEAST_SHARE = 0.25
 """The least similarity of a stem to its song, relative to the stem's level; below it, the stem
 belongs to another song."""
 SHARP, LEAST_SHARP_LIKENESS = 24.0, 0.03
-"""The least similarity that is accepted for a stem with a distinct peak, such as one that was
-amplified."""
+"""The least sharpness of a distinct peak, and the least similarity that is accepted for a stem with
+one, such as a stem that was amplified."""
 BETTER = 0.95
 """Stems are shifted or inverted only if the residual's level falls below this share of the present
 one."""
@@ -56,7 +56,7 @@ class Placement:
 
 
 class StemPlacer:
-    """Aligns the stems of an answer with their song."""
+    """Aligns the stems of a provider's answer with their song."""
 
     def __init__(self, *, audio: AudioTools) -> None:
         self._audio = audio
@@ -131,7 +131,7 @@ def _is_like(fit: Fitted) -> bool:
 def _lag(fits: Iterable[Fitted]) -> int:
     """Return the lag of all stems, measured on the one that is easiest to align.
 
-    All files of a result went through the same encoder, and a quiet one cannot be aligned.
+    All stems of an answer went through the same encoder, and a quiet one cannot be aligned.
     """
     surest = max(fits, key=lambda fit: abs(fit.likeness) * fit.stem_rms)
     return surest.lag_frames if abs(surest.likeness) >= LEAST_LIKENESS else 0

@@ -1,7 +1,7 @@
 """Measures a stem's lag behind its song, its gain in the song, and their similarity.
 
-The lag is the peak of the cross-correlation over the stem's loudest passage, sharpened where that
-points to one place; the gain is the least-squares one, <song, stem> / <stem, stem>, at that lag.
+The lag is the peak of the cross-correlation over the stem's loudest passage, sharpened if that
+gives a distinct peak; the gain is the least-squares one, <song, stem> / <stem, stem>, at that lag.
 Both channels count: their mean would lose a stem whose channels are opposite. Lossy results are
 late by their encoder's delay (1,105 samples for LAME's MP3, 2,112 for AAC), which must be undone
 before a stem is subtracted from the song.

@@ -24,7 +24,7 @@ _SIDE: Final = 500
 """The longest side, in pixels."""
 _QUALITY: Final = 85
 _MOST_PIXELS: Final = 4_000 * 4_000
-"""The most pixels of a picture; at three bytes each they fit easily into a child's memory."""
+"""The most pixels of a picture that is read; at three bytes each they fit into a child's memory."""
 _PACKETS_LOOKED_AT: Final = 50
 """The number of packets searched for a picture; FFmpeg returns tags' pictures before any sound."""
 _FRONT_COVER: Final = 3

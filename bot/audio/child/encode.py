@@ -132,7 +132,7 @@ def _cover(task: EncodeTask, *, beside_bytes: int) -> Cover | None:
     cover = covers.read(task.cover)
     if cover is None:
         return None
-    needed_bytes = beside_bytes + len(cover.content) * 4 // 3 + _TAG_BYTES  # Base64 at most
+    needed_bytes = beside_bytes + len(cover.content) * 4 // 3 + _TAG_BYTES  # at most, as Base64
     return cover if _fits(task, needed_bytes=needed_bytes) else None
 
 

@@ -35,7 +35,7 @@ class InterpreterFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterpreterReport:
-    """What an interpreter says that it has."""
+    """What an interpreter reports about itself and its packages."""
 
     version: str
     runtimes: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Remembers how modestly to start a worker after memory ran out."""
+"""Remembers to start a worker with more modest settings after memory ran out."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -48,7 +48,7 @@ def steps_of(
 def _stage_of(kind: StageKind, weights: Path, *, threads: int, provider: str | None) -> Stage:
     match kind:
         case StageKind.SPLEETER:
-            # Without this, allocating new pages would take a third of its CPU time.
+            # If memory were not kept, allocating pages would take a third of Spleeter's CPU time.
             return Spleeter(
                 Network(weights, threads=1, keeps_memory=True, provider=provider), threads=threads
             )

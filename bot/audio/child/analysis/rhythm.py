@@ -32,7 +32,7 @@ class Signal:
 DRUMS = (2.0, 1.5, 0.5)
 REST = (0.5, 0.5, 0.2)
 MIX = (2.0, 1.0, 0.5)
-"""Weights of the low, middle and high registers; the last is low, as hi-hats also sound between
+"""Weights of the low, middle and high registers; the last is small, as hi-hats also sound between
 beats.
 """
 
@@ -80,7 +80,7 @@ def _pulse(onsets: Sequence[tempo.Rows], weights: Sequence[tuple[float, float, f
 def _tracked(
     pulse: Pulse, correlation: Correlation, found: Sequence[Hypothesis]
 ) -> tuple[Hypothesis, BeatLine]:
-    """Return the best tempo and its beats, or the tempo's octave if its beats fit far better."""
+    """Return the best tempo and its beats, or half or double the tempo if that fits far better."""
     best = found[0]
     line = _line(pulse, correlation, best)
     octave = _octave(best, found)

@@ -43,7 +43,7 @@ class Input:
     """A piece as a file object for PyAV. It has no name.
 
     FFmpeg seeks to impossible positions in damaged files and expects a negative result. An
-    exception could not be told from a disk error.
+    exception could not be told apart from a disk error.
     """
 
     def __init__(self, file: BinaryIO, piece: Piece) -> None:

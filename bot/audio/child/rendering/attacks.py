@@ -20,7 +20,7 @@ _BEGUN = 0.25
 
 
 def attacks_in(sound: Samples) -> NDArray[np.intp]:
-    """Return the positions of attacks in frames, in steps of 64; one may have several in a row."""
+    """Return the positions of attacks in frames, in steps of 64; an attack may have several."""
     power = _power(sound, _STEP)
     if len(power) <= _STEPS_BEFORE:
         return np.zeros(0, np.intp)

@@ -15,7 +15,7 @@ _PEAK_WITHOUT_SOUND = 0.5
 
 
 def add_clicks(spool: Path, track: ClickTrack, *, peak: float) -> None:
-    """Add clicks to a spool with this peak level; leave out clicks that would pass its end."""
+    """Add clicks to a spool whose peak level is `peak`; leave out those that would pass its end."""
     level = (peak or _PEAK_WITHOUT_SOUND) * 10 ** (-_BELOW_PEAK_DB / 20)
     length = frames_in(spool)
     with spool.open("r+b") as file:

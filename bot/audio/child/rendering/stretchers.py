@@ -58,7 +58,7 @@ class Stretcher:
 
     stretch: Process
     preview: Process
-    """Faster, with smeared attacks."""
+    """Takes less computing time, but smears attacks."""
 
 
 def stretcher(factor: float, blocks: Blocks, *, pitch: float = 1.0) -> Stretcher:
@@ -75,7 +75,7 @@ def stretcher(factor: float, blocks: Blocks, *, pitch: float = 1.0) -> Stretcher
         return Stretcher(stretch=smooth, preview=smooth)
     sharp = _process(factor, *(round(frames * min(1.0, pitch)) for frames in _SHORT_BLOCKS))
     high_hz = _HIGH_HZ * max(1.0, pitch)
-    # In raised sound, copies would disturb the notes, and attacks are on time without them.
+    # In raised sound, copied heads would disturb the notes, and attacks are on time without them.
     copies_heads = 1 / (factor * max(1.0, pitch)) - 1 > _MILD_CHANGE
     # A smeared attack becomes audible up to half a block early.
     before = block_frames // 2 + _FADE_FRAMES

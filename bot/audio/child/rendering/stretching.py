@@ -1,4 +1,4 @@
-"""Changes the speed of sound and keeps its pitch, in segments, so memory use is bounded.
+"""Changes the speed of a sound and keeps its pitch, in segments, so memory use is bounded.
 
 Segments that are stretched separately have unrelated phases. Each is therefore cut where the sound
 is quietest, stretched with some of its surroundings, and cross-faded with the next. The gain of a
@@ -57,7 +57,7 @@ class _Take:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stretch:
-    """A speed, and the stretcher to it."""
+    """A speed, and the stretcher for it."""
 
     factor: float
     stretcher: Stretcher
@@ -72,7 +72,7 @@ class _Stretch:
         return _Take(begin=self.place_of(start), sound=sound)
 
     def preview(self, reader: "_Reader", start: int, end: int) -> _Take:
-        """Stretch a segment of the source, roughly but faster."""
+        """Stretch a segment of the source in less computing time, with smeared attacks."""
         sound = self.stretcher.preview(reader.between(start, end))
         return _Take(begin=self.place_of(start), sound=sound)
 
@@ -83,7 +83,7 @@ class _Stretch:
 
     @property
     def fade_frames(self) -> int:
-        """The frames of the source that are stretched to a cross-fade."""
+        """The frames of the source that make one cross-fade when stretched."""
         return math.ceil(_FADE_FRAMES * self.factor)
 
 

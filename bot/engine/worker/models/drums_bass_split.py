@@ -35,7 +35,7 @@ _BROAD = 17
 _SMOOTH = (5, 3)
 _CONTEXT = max(_LONG, _SMOOTH[0]) // 2
 _BASS_HZ = (200.0, 600.0)
-"""Below the first frequency, everything but drums is bass; above the second, nothing is."""
+"""Below the first frequency, all centred sound but drums is bass; above the second, none is."""
 _FLOOR = np.float32(1e-12)
 
 
