@@ -45,7 +45,7 @@ Step = tuple[Callable[[Job], Job], LedgerEntry | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A measurement, from the start of the process."""
+    """A measurement; times count from the start of the process."""
 
     jobs: int
     unfinished: int
@@ -138,7 +138,7 @@ def _job(number: int) -> Job:
 
 
 async def _lead(store: JobStore, job: Job, state: State) -> None:
-    """Bring a new job to its state with the saves that the services make."""
+    """Bring a new job to `state` with the saves that the services make."""
     job = await store.add(job, max_active=1)
     for step, entry in _way(job, state):
         before, job = job.state, step(job)

@@ -101,7 +101,7 @@ def drift(method: Method, scratch: Path) -> str:
 async def cost(
     minutes: float, scratch: Path, *, cents: int, names: tuple[str, str], runs: int = 2
 ) -> tuple[str, ...]:
-    """Render two masters as a mix in another key and encode the mix, twice or as often as asked."""
+    """Render two masters as a mix in another key and encode the mix, `runs` times."""
     masters = [scratch / f"{name}-{minutes:g}.flac" for name in names]
     part = {**sounds(10.0, PITCHES_HZ), "bursts": bursts(10.0)}
     for path, name in zip(masters, names, strict=True):
@@ -129,7 +129,7 @@ async def cost(
 
 
 def costs(minutes: list[float], keys: list[int], scratch: Path) -> Table:
-    """Measure every length at another key, and the shortest one at every key, with attacks."""
+    """Measure every length in another key, and the shortest one in every key, with bursts."""
     table = Table("song", "of", "render, CPU", "and MP3, CPU", "peak", "equal bytes", title="A mix")
     for each in minutes:
         table.add_row(*asyncio.run(cost(each, scratch, cents=-200, names=("voice", "chord"))))

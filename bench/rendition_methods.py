@@ -60,7 +60,7 @@ def write(path: Path, *parts: Sound) -> None:
 def _ours(masters: Mapping[str, Path], cents: int, speed: int) -> dict[str, Sound]:
     with tempfile.TemporaryDirectory(prefix="stemcord-bench-") as folder:
         made = {}
-        for name, path in masters.items():  # one task each, since outputs share a factor
+        for name, path in masters.items():  # one task each: a task's outputs share a gain
             into = Path(folder) / f"{name}.flac"
             part = MasterPart(master=path, is_drums=name == "drums")
             render(

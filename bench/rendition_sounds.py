@@ -16,7 +16,7 @@ _WINDOW = round(0.1 * SAMPLE_RATE)
 
 
 def sounds(seconds: float, pitches_hz: Mapping[str, float]) -> dict[str, Sound]:
-    """Return sustained sounds with those pitches: a triad, a voice that swells, and a bass."""
+    """Return sustained sounds with these pitches: a triad, a voice that swells, and a bass."""
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     chord = sum(_tone(time, pitches_hz["chord"] * ratio, 4) for ratio in (1, 1.26, 1.498))
     voice = _tone(time, pitches_hz["voice"], 8) * (0.6 + 0.4 * np.sin(np.pi * time))

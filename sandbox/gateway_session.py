@@ -72,7 +72,7 @@ class Connection:
             await self.send({"op": Op.HEARTBEAT_ACK})
 
     async def send(self, message: Json) -> None:
-        """Send a message. While the connection closes, it is lost until a resume replays it."""
+        """Send a message. If the connection is closing, only a resume can still deliver it."""
         text = json.dumps(message)
         try:
             if self._deflate is None:

@@ -1,4 +1,4 @@
-"""Builds the interaction's data from a user's answers to a modal, checked as Discord's apps do."""
+"""Checks a user's answers to a modal as Discord's apps do, and builds the interaction's data."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -27,7 +27,7 @@ class Modal:
     source_id: int | None
 
     def written(self) -> Json:
-        """Return it as the page and tests see it."""
+        """Return the modal as the page and tests see it."""
         return {
             "modal_id": self.id,
             "channel_id": str(self.channel.id),

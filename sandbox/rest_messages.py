@@ -105,7 +105,7 @@ class MessageRest:
         return json_answer(self._payloads.message(edited))
 
     async def delete_message(self, request: web.Request) -> web.Response:
-        """Delete one of the bot's messages. It has no permission to delete those of others."""
+        """Delete one of the bot's messages. The bot has no permission to delete those of others."""
         message = self._message(request)
         if message.author_id != self._world.bot.id:
             channel = self._world.channels[message.channel_id]

@@ -57,7 +57,7 @@ class Sandbox:
     ) -> None:
         """`shards` is the advised number of shards, each of which has a server; see Gateway.
 
-        `cluster` are further routes of the control API, which show several processes.
+        `cluster` holds the routes of the control API that show and kill a cluster's processes.
         """
         self._folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
         self.clock = SandboxClock()

@@ -1,4 +1,4 @@
-"""Simulates many users who send commands at any rate, and records each answer."""
+"""Simulates many users who send commands at a chosen rate, and records each answer."""
 
 import asyncio
 import time

@@ -87,7 +87,7 @@ class Soundboard:
         return sound
 
     async def delete(self, guild: Guild, sound: Sound) -> None:
-        """Delete a sound; raise `50013` for another creator's without the permission to manage."""
+        """Delete a sound; raise `50013` if the bot may not delete sounds of this creator."""
         is_own = sound.creator_id == self._world.bot.id
         self._require(guild, _EITHER if is_own else Permission.MANAGE_GUILD_EXPRESSIONS)
         del self._world.sounds[sound.id]

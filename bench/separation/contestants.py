@@ -57,7 +57,7 @@ class Splitter(Protocol):
 
     @property
     def device(self) -> str:
-        """What the worker said it runs on."""
+        """The device that the worker reported."""
         ...
 
     async def separate(self, song: Path, frames: int, stems: Iterable[Stem], into: Path) -> None:

@@ -1,6 +1,6 @@
-"""SCNet with the other level that its files may expect: the spectrum of each segment normalised.
+"""SCNet with the other normalisation that a file may expect: that of each segment's spectrum.
 
-The two kinds of files look alike, and a wrong level causes no error but lowers the quality.
+The two kinds of files look alike, and the wrong one causes no error but lowers the quality.
 """
 
 import tempfile
@@ -32,7 +32,7 @@ class SpectrumLevelled(Network):
 
 
 def split_levelled(weights: Path, song: Audio, *, threads: int) -> dict[Stem, Audio]:
-    """Separate a song in this process with the spectrum's level."""
+    """Separate a song in this process, with each segment's spectrum normalised."""
     stage = SCNet(SpectrumLevelled(weights, threads=threads), threads=threads)
     with tempfile.TemporaryDirectory(prefix="stemcord-bench-") as scratch:
         path = Path(scratch) / "song.f32"

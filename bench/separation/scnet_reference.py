@@ -1,8 +1,8 @@
 """The steps around SCNet's network as a plain loop over a whole song, in double precision.
 
-As in ZFTurbo's Music-Source-Separation-Training with one segment per batch, but no stem gets the
-song's mean, and `other` gets what is left. The network is small and random, with the inputs and
-outputs of the real one.
+Follows ZFTurbo's Music-Source-Separation-Training with one segment per batch, except that the
+song's mean is added to no stem, and the remainder is added to `other`. The network is small and
+random, with the inputs and outputs of the real one.
 """
 
 import tempfile
@@ -59,7 +59,7 @@ def small_graph(path: Path, *, seed: int = 0) -> Path:
 def reference(graph: Path, song: NDArray[np.float32]) -> dict[Stem, Exact]:
     """Separate a whole song at once."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # more would mostly spin beside a network this small
+    options.intra_op_num_threads = 1  # more threads would mostly spin on so small a network
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     mixture = song.astype(np.float64)
     mono = mixture.mean(axis=0)
@@ -88,7 +88,7 @@ def reference(graph: Path, song: NDArray[np.float32]) -> dict[Stem, Exact]:
 
 
 def _through(session: onnxruntime.InferenceSession, part: Exact) -> Exact:
-    """Send one chunk through the network; a sample's estimate is the mean of its columns'."""
+    """Send one chunk through the network; a sample is the mean of the columns that cover it."""
     padded = np.pad(part, ((0, 0), (0, _PADDED - CHUNK)))
     padded = np.pad(padded, ((0, 0), (_COLUMN // 2, _COLUMN // 2)), mode="reflect")
     places = range(0, padded.shape[1] - _COLUMN + 1, _HOP)

@@ -95,8 +95,8 @@ def cost_of(contestant: Contestant, song: KnownSong, split: Split, *, threads: i
 def comparable(stems: Mapping[Stem, Audio]) -> dict[Stem, Audio]:
     """Return the stems that the reference also has.
 
-    An instrumental beside lead vocals contains the backing vocals, so it differs from the
-    reference's.
+    The instrumental of a model with lead vocals contains the backing vocals, so it differs from
+    the reference's.
     """
     known = {stem: stems[stem] for each in _SETS for stem in each if stem in stems}
     if Stem.OTHER in known:

@@ -1,7 +1,7 @@
 """Measures the studio's worker: whether its stems add up, and how soon it stops.
 
-It runs a small RoFormer with random weights under the studio's interpreter, or a stand-in that only
-scales the song under this one.
+The worker runs a small RoFormer with random weights under the studio's interpreter, or, under this
+one, a stand-in that only scales the song.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from tests.support.studio_catalogues import DUET, VOICE, write_catalogue
 from tests.support.tiny_roformers import has_roformers, write_roformer
 
 CHUNK = 2 * SAMPLE_RATE
-"""Of the small network, which takes about a second for it on one core."""
+"""The small network's chunk in samples; a chunk takes it about a second on one core."""
 SHORT = SAMPLE_RATE
 WHOLE = 30 * SAMPLE_RATE
 ENDLESS = 3600 * SAMPLE_RATE

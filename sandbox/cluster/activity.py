@@ -131,7 +131,7 @@ async def _state(http: aiohttp.ClientSession, member: Member) -> str:
         return STARTING
     if not found["store"]:
         return "waiting for the database"
-    # Shards identify one after the other, so a bot may serve its group some seconds earlier.
+    # Shards identify one after the other, so a bot may serve some seconds before it is connected.
     is_connected = found.get("discord", True) or found["state"] != "serving"
     return str(found["state"]) if is_connected else "waiting for Discord"
 

@@ -11,7 +11,7 @@ from sandbox.server import Sandbox
 
 RESTART_AFTER_S = 2.0
 WRONG_SETTINGS = 2
-"""The exit status with which a restart makes no sense."""
+"""The exit status after which a restart makes no sense."""
 _SECRETS = ("DISCORD_", "_API_KEY")
 
 
@@ -31,7 +31,7 @@ class Member:
     shard: int | None = None
     """The shard that a bot serves or stands by for."""
     starts_after_s: float = 0.0
-    """The delay before the first start, so that other processes become the bots."""
+    """The delay before the first start, so that a standby does not take a bot's shard."""
 
 
 class Members:
@@ -47,7 +47,7 @@ class Members:
                 for member in self.all:
                     group.create_task(self._keep(member))
         except ExceptionGroup as found:
-            raise found.exceptions[0] from None  # the first ends the cluster; its text is shown
+            raise found.exceptions[0] from None  # the first one ends the cluster and is shown
 
     async def kill(self, name: str) -> None:
         """Kill a process, which is then started again. Raises KeyError for an unknown name."""

@@ -137,7 +137,7 @@ class ClusterHarness:
         return await self._start(name, self._worker(name, url, ops, seconds), network, ops)
 
     async def start_worker_in(self, hole: BlackHole, name: str, *, seconds: float) -> Node:
-        """Start such a worker in a network namespace."""
+        """Start a worker whose engine only waits, in a network namespace."""
         ops = f"{hole.guest}:{free_port(0)}"
         url = f"postgresql://{USER}@{hole.host}/{DATABASE}?sslmode=disable&gssencmode=disable"
         worker = self._worker(name, url, ops, seconds, before=hole.command)

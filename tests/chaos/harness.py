@@ -149,7 +149,7 @@ class ChaosHarness:
         put(self.home / chaos_bot.CLOCK_SPEED, speed)
 
     def clock_ahead_s(self) -> float:
-        """Return how many seconds the time of such bots is ahead of the machine's."""
+        """Return by how many seconds the time of bots with `FAST` is ahead of the machine's."""
         file = self.home / chaos_bot.CLOCK_AHEAD
         return float(file.read_text()) if file.exists() else 0.0
 

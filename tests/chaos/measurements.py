@@ -66,7 +66,7 @@ def none_of(scene: str, what: str, found: Sequence[str]) -> Figure:
 
 
 def some(scene: str, what: str, measured: int) -> Figure:
-    """Report a count that must not be zero, because the scene would prove nothing."""
+    """Report a count that must not be zero, or else the scene would prove nothing."""
     return Figure(
         scene=scene, what=what, measured=f"{measured:,}", limit="> 0", is_met=measured > 0
     )

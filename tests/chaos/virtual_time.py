@@ -75,5 +75,5 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 def run_by(virtual: VirtualTime) -> None:
     """Make `asyncio.run` in this process use loops on virtual time from now on."""
-    # Event loop policies, the intended way, are deprecated since Python 3.14.
+    # Event loop policies, the intended way, were deprecated in Python 3.14.
     asyncio.events.new_event_loop = partial(VirtualTimeLoop, virtual)

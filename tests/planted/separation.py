@@ -1,4 +1,4 @@
-"""Planted bugs in separation: what surrounds SCNet's network, the worker's limits, and fetched
+"""Planted bugs in separation: the steps around SCNet's network, the worker's limits, and fetched
 weights."""
 
 from tests.planted.plant import Plant

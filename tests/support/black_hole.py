@@ -35,7 +35,7 @@ class BlackHole:
 
     @property
     def links(self) -> tuple[str, str]:
-        """The names of both ends of the cable."""
+        """The names of both ends of the veth pair."""
         return f"{self.name}h", f"{self.name}g"
 
     def go_silent(self) -> None:

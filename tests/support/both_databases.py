@@ -56,7 +56,7 @@ def _skipped_without_postgres() -> Iterator[None]:
 
 @contextmanager
 def fresh(server: Any) -> Iterator[Address]:
-    """Yield the address of a new database on the server, or of an SQLite file without one."""
+    """Yield the address of a new database on the server or, without a server, of an SQLite file."""
     if server is not None:
         with server.database() as url:
             yield PostgresUrl(url)

@@ -39,7 +39,7 @@ def visit_doctor(
         if name.startswith(("STEMCORD_", "DISCORD_")) or name.endswith("_API_KEY"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(folder)
-    # Asked once: it reads every installed package, which takes longer than the rest of a visit.
+    # Called once: it reads every installed package, which takes longer than the rest of a visit.
     monkeypatch.setattr(importlib.metadata, "packages_distributions", _packages)
     monkeypatch.setattr(network_checks, "ask_discord", lambda _: ("Stemcord#1234", ()))
     monkeypatch.setenv("DISCORD_TOKEN", "a.token")

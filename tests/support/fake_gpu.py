@@ -16,9 +16,9 @@ class Card(StrEnum):
 
     WORKS = "works"
     ABSENT = "absent"
-    """The build has no provider for one."""
+    """The build has no provider for a graphics card."""
     LIES = "lies"
-    """The provider is built in, and the session runs on the CPU."""
+    """The provider is built in, but the session runs on the CPU."""
     FAILS = "fails"
     """The session cannot be made."""
     WRONG = "wrong"

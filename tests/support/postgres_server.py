@@ -79,7 +79,7 @@ class PostgresServer:
         if template is not None:
             self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
             return name
-        # A language's collation, which most servers use.
+        # Use a language's collation, as most servers do.
         order = "LOCALE_PROVIDER icu ICU_LOCALE 'en'" if self._knows_icu() else "LOCALE 'C'"
         self._run(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' {order}")
         return name

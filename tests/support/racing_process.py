@@ -27,7 +27,7 @@ GUILD = 7
 
 
 class Racer:
-    """Does something many times at the same time. Its jobs are named after it and numbered."""
+    """Does the same thing many times concurrently. Its jobs are named after it and numbered."""
 
     def __init__(self, db: PostgresDatabase, name: str) -> None:
         self._name = name

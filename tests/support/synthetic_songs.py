@@ -341,7 +341,7 @@ def band_passed(wave: Wave, low_hz: float, high_hz: float) -> Wave:
 
     That module takes a second to import.
     """
-    size = 1 << (len(wave) + RATE // 8).bit_length()  # with room for what rings on
+    size = 1 << (len(wave) + RATE // 8).bit_length()  # with room for the filter to ring out
     return np.fft.irfft(np.fft.rfft(wave, size) * _band(low_hz, high_hz, size), size)[: len(wave)]
 
 
@@ -350,7 +350,7 @@ def _band(low_hz: float, high_hz: float, size: int) -> NDArray[np.complex128]:
     """Return a Butterworth filter's response at the frequencies of a transform of this size."""
     low, high = np.tan(np.pi * np.array([low_hz, high_hz]) / RATE)
     warped = np.tan(np.pi * np.arange(size // 2 + 1) / size)
-    # As a low-pass filter, with the denominator of the band's variable on both sides.
+    # A low-pass response for the variable offset / width, multiplied above and below by width**2.
     width, offset = warped * (high - low), 1j * (warped**2 - low * high)
     return np.asarray(width**2 / (offset**2 + np.sqrt(2) * offset * width + width**2))
 

@@ -1,4 +1,4 @@
-"""Bots die in the middle of batches and zips; the next bot continues or explains the end."""
+"""Bots die in the middle of batches and zips; the next continues batches and reports lost zips."""
 
 import asyncio
 from collections.abc import Iterator, Sequence

@@ -27,7 +27,7 @@ CHANNELS = ("karaoke", "lounge", "stage", "bar", "terrace")
 COMMANDS_A_SECOND = 20
 PEOPLE = 50
 PRIVATE_EVERY = 11
-"""One in this many songs is private: no multiple of the number of channels, so each gets some."""
+"""One in this many songs is private: not a multiple of len(CHANNELS), so each gets some."""
 LATENCY_S = 0.15
 """How long Discord takes for an edit."""
 TOKEN_LAG_S = 10.0

@@ -64,7 +64,7 @@ async def _mixed_load(harness: ChaosHarness, random: Random, seconds: float) -> 
 
 
 async def _settled(harness: ChaosHarness, limit: ResourceCount) -> ResourceCount:
-    """Wait, for a limited time, until no more is open than the limit, and return the counts."""
+    """Wait, for a limited time, until the counts are within the limit, and return them."""
     ends_at = time.monotonic() + SETTLES_WITHIN_S
     while not (census := harness.resource_count()).fits_into(limit) and time.monotonic() < ends_at:
         await asyncio.sleep(0.5)

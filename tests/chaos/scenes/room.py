@@ -1,4 +1,4 @@
-"""Low disk space: tiny files that decode large, one user's repeats, and a disk others fill."""
+"""Low disk space: tiny files that decode to large ones, one user's repeats, and a full disk."""
 
 import asyncio
 import time
@@ -254,7 +254,7 @@ def _withdrawn_silently(harness: ChaosHarness) -> list[str]:
     """Return the jobs stored too late for their command whose user was not told to try again.
 
     On a busy machine the store may take longer than a command may wait. Discord itself tells the
-    user of a command without an answer.
+    user when a command gets no answer.
     """
     answers = {each.interaction_id: each for each in harness.users.answers}
     withdrawn = [

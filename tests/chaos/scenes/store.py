@@ -86,7 +86,7 @@ async def _ask_for(harness: ChaosHarness, seconds: float) -> list[str]:
 
 
 def _refused_politely(name: str, said: list[str]) -> list[Figure]:
-    """Report whether users in the meantime were told the reason."""
+    """Report whether every song in the meantime was refused with a reason."""
     polite = sum(each in SENTENCES for each in said)
     return [exactly(name, "new songs refused with a sentence", polite, len(said))]
 

@@ -139,7 +139,7 @@ async def _audit(harness: ChaosHarness) -> str:
 
 
 def _missing(damages: list[Damage], text: str) -> list[str]:
-    """Return the damages whose jobs are named by no warning, error or finding in the text."""
+    """Describe each damage whose job no warning, error or finding in the text names."""
     lines = [line for line in text.splitlines() if not _HARMLESS.search(line)]
     return [
         f"{each.table}.{each.column} of {each.job_id}"
