@@ -63,7 +63,7 @@ class BotHarness:
 
     @asynccontextmanager
     async def idle_engine(self, warming: Path) -> AsyncIterator[None]:
-        """Suspend the engine's worker, so that songs stay in separation on any machine.
+        """Suspend the engine's worker, so that songs stay in separation, however fast the machine.
 
         The worker starts with the first song. If there has been none, `warming` is split first.
         """

@@ -113,7 +113,7 @@ async def test_two_bots_keep_a_vendors_limit_together(bots: Bots, song: Path):
     await bots.start("second", SECOND)
     await bots.serving("first", "second")
     vendor = bots.sandbox.vendors.finevoice
-    vendor.behaviour.latency_s = 8.0  # long enough for others to arrive
+    vendor.behaviour.latency_s = 8.0  # long enough for other songs to arrive
     users = [
         await bots.guest(number, channel)
         for number in range(SONGS // 2)
@@ -137,7 +137,7 @@ async def test_a_job_is_cancelled_from_another_group(bots: Bots, song: Path):
     answer = await user.command("split", file=song)
     await bots.until_processing(1)
     [(job_id,)] = await bots.rows("SELECT id FROM jobs")
-    elsewhere = await bots.user("dm")  # which belongs to the first bot
+    elsewhere = await bots.user("dm")  # DMs belong to the first bot
     await elsewhere.command("cancel", job=job_id)
     assert not await bots.stems(user, answer)
     await bots.until(lambda: f"{job_id} is cancelled" in bots.log("second"), within_s=5)

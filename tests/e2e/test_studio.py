@@ -1,4 +1,4 @@
-"""A bot without any key whose studio has a stand-in for every kind of model."""
+"""A bot without provider keys, whose studio has a stand-in for every kind of model."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ MADE_WITH = {
     Recipe.SYNTH: "parts",
     Recipe.DEREVERB: "dereverb",
 }
-"""The rest is made with the six stems."""
+"""All other recipes are made with the model `six-stems`."""
 IN_WHOLE = {Recipe.KARAOKE, Recipe.KARAOKE_BACKING, Recipe.FOUR_STEMS, Recipe.SIX_STEMS}
 
 

@@ -1,4 +1,4 @@
-"""Uploads that the server aborts, in a task in which something has failed before."""
+"""Uploads that the server aborts, in a task that has already handled another failure."""
 
 import asyncio
 import io

@@ -11,7 +11,7 @@ OPENING = {
     "run": "look(settings, data, stack)",
     "worker_role": "look(settings)",
 }
-"""The code with which each role opens what it needs."""
+"""The signature of the function with which each role opens what it needs."""
 SETTINGS = {
     "DISCORD_TOKEN": "a.b.c",
     "STEMCORD_DATABASE_URL": "postgresql://stemcord@127.0.0.1:9/stemcord",

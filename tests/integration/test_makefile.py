@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BOT, SIMULATOR = "-m bot", "-m sandbox.run"
-# Runs the Makefile's queries, and prints what it finally starts.
+# An interpreter that runs only the Makefile's `-c` queries, and prints other arguments.
 PYTHON = f"""#!/bin/sh
 case $1 in
 -c) exec {sys.executable} "$@" ;;

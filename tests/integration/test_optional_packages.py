@@ -1,4 +1,4 @@
-"""What only other settings use is not imported."""
+"""Modules that the default settings do not use are not imported."""
 
 import subprocess
 import sys

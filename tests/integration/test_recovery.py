@@ -44,7 +44,7 @@ async def again(harness: Harness, *providers: FakeProvider) -> Harness:
 
 
 async def cancel_elsewhere(harness: Harness, job_id: JobId) -> None:
-    """Cancel a job that is processing as another bot does, whose signal is missed."""
+    """Cancel a processing job as another bot does, but without its signal."""
     job = await harness.job(job_id)
     cancelled = job.cancelled(harness.clock.now(), Problem(Reason.STOPPED_BY_USER))
     await harness.jobs.save(cancelled, expected=State.PROCESSING, ledger=Void(job_id))

@@ -1,6 +1,6 @@
 """Property-based tests that compare the services with a reference model.
 
-Rules make requests, inject faults, crash the services and pass midnights. After each rule, jobs
+Rules make requests, inject faults, crash the services and advance the clock. After each rule, jobs
 advance for some rounds, with or without faults; then the services must agree with the model. `make
 test ARGS="-m chaos"` runs many more examples than the default.
 """

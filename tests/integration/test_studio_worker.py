@@ -265,8 +265,8 @@ async def test_the_network_used_first_goes_when_the_next_does_not_fit(studio, tm
     caplog.set_level(logging.WARNING)
     large = [replace(network, mib=40) for network in NETWORKS]
     engine = studio(large, options=("--memory-mib=100",))
-    await separated(engine, "karaoke", tmp_path)  # voice and lead
-    await separated(engine, "duet", tmp_path)  # voice again
+    await separated(engine, "karaoke", tmp_path)  # uses voice and lead
+    await separated(engine, "duet", tmp_path)  # uses voice again
     await separated(engine, "parts", tmp_path)  # lead is dropped
     assert "lead is dropped: band needs its memory" in caplog.text
     await separated(engine, "duet", tmp_path)

@@ -294,7 +294,7 @@ async def test_a_press_too_early_for_safari_can_be_repeated(
     await listener.page.goto(six[1])
     await listener.press("play")
     await listener.page.evaluate("window.makeKnown(), window.makeReady()")
-    await listener.press("play")  # it says so again, as nothing plays
+    await listener.press("play")  # the button says so again, as nothing plays
     await until_heard(listener, set(SIX))
 
 
@@ -382,12 +382,12 @@ async def test_stems_that_are_deleted_while_they_play_end_and_the_page_says_so(
     await until_heard(listener, set(SIX))
     await server.delete(job)
     page = listener.page
-    # The page may have noticed already, and then a user could not move the position.
+    # If the page has already noticed the deletion, a user cannot move the position.
     await page.get_by_role("slider", name="position", exact=True).evaluate(MOVE)
     await expect(page.get_by_role("status")).to_have_text("These stems are no longer kept.")
     await expect(page.get_by_role("button", name="mute vocals")).to_be_disabled()
     await until_heard(listener, set())
-    listener.complaints.clear()  # the browser's own lines about 410
+    listener.complaints.clear()  # the browser's own errors about status 410
 
 
 async def test_an_address_whose_stems_are_gone_says_so_in_the_users_language(

@@ -10,7 +10,7 @@ import pytest
 HERE = Path(__file__).parent
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 OF_LIBRARIES = {"file"}
-"""What croniter runs when it is imported, to learn the machine's word size."""
+"""The program that croniter runs when it is imported, to learn the machine's word size."""
 
 
 class Watch:

@@ -1,4 +1,4 @@
-"""Packets of a network namespace vanish without a trace, and arrive again once it is healed."""
+"""A silent network namespace drops packets without an error, until it is healed."""
 
 import socket
 import subprocess

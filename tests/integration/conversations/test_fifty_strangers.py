@@ -178,7 +178,7 @@ async def target(tmp_path: Path, song: Path) -> AsyncIterator[Target]:
 
 @asynccontextmanager
 async def serving(live_bot: LiveBot, links: SignedLinks) -> AsyncIterator[str]:
-    """Serve the public addresses, and return where."""
+    """Serve the public addresses, and yield their base address."""
     files = FileRoutes(links=links, jobs=live_bot.jobs, files=live_bot.files)
     mixer = MixerRoutes(
         links=links,

@@ -47,7 +47,7 @@ def menu(custom_id: str, value: str) -> Any:
 
 
 def shows_stems(*endings: str) -> Accepts:
-    """Return a predicate for other messages with stems whose names have this suffix."""
+    """Return a predicate for messages with stems whose names all have one of these suffixes."""
 
     def accepts(message: Message) -> bool:
         names = [each["filename"] for each in message["attachments"]]

@@ -111,7 +111,7 @@ async def test_buttons_of_a_forgotten_song_know_nothing_of_it(
 
 
 async def forget(person: SandboxClient) -> None:
-    """Press the buttons up to the deletion."""
+    """Use `/privacy` to delete everything."""
     await person.command("privacy")
     await person.press(await person.wait_for(shows("What I keep")), "Delete everything")
     asked = await person.wait_for(shows("can't be undone"))

@@ -1,4 +1,4 @@
-"""Discord calls messages without files too large (code 40005): each reply is completed later."""
+"""Discord refuses messages without files as too large (code 40005); replies are completed later."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def refused_edits(people: SandboxClient) -> AsyncIterator[None]:
-    """Refuse every edit until some time after the block."""
+    """Refuse every edit during the block and for some time after it."""
     await people.fault("PATCH *", status=413, code=40005)
     yield
     await asyncio.sleep(REFUSED_FOR_S)

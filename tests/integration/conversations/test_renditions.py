@@ -390,7 +390,7 @@ async def test_a_reply_that_was_complete_before_a_restart_stays_as_it_is(
             await asyncio.sleep(0.01)
     live_bot.audio.gate.set()
     [own] = await mine(ada)
-    await live_bot.open_replies.add(found[0])  # as if the process had died before it was closed
+    await live_bot.open_replies.add(found[0])  # as if the process had died before closing it
     await live_bot.interrupted.complete()
     assert await live_bot.open_replies.every() == []
     [still] = await mine(ada)

@@ -303,7 +303,7 @@ async def test_a_clip_is_added_after_a_restart(
     state._view_store._synced_message_views.clear()
     state._view_store._views.clear()
     files = live_bot.files.of((await live_bot.records())[0].id)
-    assert not [*files.parcel.rglob("*.mp3")]  # the clip is cut again
+    assert not [*files.parcel.rglob("*.mp3")]  # so the clip is cut again
     await ada.press(shown, ADD)
     await ada.wait_for(shows("Added to"))
     assert await sounds(ada) == ["Neon Rain"]

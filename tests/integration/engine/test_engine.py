@@ -210,7 +210,7 @@ async def test_a_worker_killed_between_songs_is_replaced(engine, start, is_runni
 
 
 def scripted(models_dir, script, *, protocol=PROTOCOL, stall_s=60.0, silence_s=60.0):
-    """Return an engine whose worker declares itself and then does what the script says."""
+    """Return an engine whose worker reports that it is ready and then runs the script."""
     program = f"""
         import json, sys, time
 

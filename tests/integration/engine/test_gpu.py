@@ -19,7 +19,7 @@ from tests.support.processes import is_confined
 from tests.unit.engine import nets
 
 LONG = 44_100 * 40
-"""Several blocks, so that two can be at work at a time."""
+"""Several blocks, so that two can be processed at a time."""
 
 
 @pytest_asyncio.fixture

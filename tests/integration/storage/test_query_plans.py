@@ -1,4 +1,4 @@
-"""What is looked for every few minutes is found by an index, however many jobs have ended."""
+"""Queries that run every few minutes use an index, however many jobs have ended."""
 
 import re
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from storage.work_queue import separations
 GROUP = {"shard_count": 2, "first_shard": 0, "last_shard": 0}
 OLD = {"before": 100, "limit": 500, "former_id": -1}
 JOBS = 3_000
-"""Enough that a scan of a table costs more than a look into an index."""
-# All of them delivered and emptied, as nearly all are.
+"""Enough that a scan of a table costs more than an index lookup."""
+# All of these jobs are delivered and emptied, as nearly all jobs are.
 _ENDED = """
 INSERT INTO jobs (
     id, interaction_id, user_id, filename, url, size_bytes, size_limit_bytes,

@@ -42,7 +42,7 @@ async def prepare(db: PostgresDatabase, state: State) -> None:
                 stored = await jobs.add(job, max_active=1000)
                 await jobs.acknowledge(stored.id, NOW, message_id=1)
             else:
-                # Each of another user, so that only the cap applies.
+                # Each job is of another user, so that only the cap applies.
                 request = replace(job.request, user_id=UserId(job.interaction_id))
                 await lead(jobs, state, job=replace(job, request=request))
 

@@ -27,7 +27,7 @@ SONG_S = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Sounds:
-    """A song, as what a task reads and what it makes."""
+    """A song's file, spool and master, which tasks read and write."""
 
     song: Path
     spool: Path
@@ -52,7 +52,7 @@ class Bench:
     sender: AudioSender
     audio: AudioTools
     folder: Path
-    """The folder of the job whose song and master it holds."""
+    """The folder of a job, with its song and its master."""
 
     @property
     def song(self) -> Path:
@@ -115,7 +115,7 @@ class Bench:
                 await asyncio.sleep(0.05)
 
     async def age(self, table: str, column: str) -> None:
-        """Let what happened so far in a table be two minutes ago."""
+        """Move the times in a table's column two minutes into the past."""
 
         async def work(conn: Any) -> None:
             await conn.execute(f"UPDATE {table} SET {column} = {column} - 120")

@@ -27,7 +27,7 @@ from tests.support.domain_factories import lead
 from tests.support.worker_role_process import WorkerRoleProcess
 
 STALLED_S = 8.0
-"""A worker renews its heartbeat every two seconds, on a busy machine somewhat later."""
+"""A worker renews its heartbeat every two seconds, or somewhat later on a busy machine."""
 SONG = b"a song.." * 1000
 STEMS = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
 
@@ -74,7 +74,7 @@ class Farm:
     async def until(
         self, key: SeparationKey, is_so: Callable[[Separation], Any], *, within_s: float = 100.0
     ) -> Separation:
-        """Wait until `is_so` accepts a separation, and return it."""
+        """Wait until `is_so` accepts the separation, and return it."""
         found = None
         try:
             async with asyncio.timeout(within_s):

@@ -109,7 +109,7 @@ async def test_a_worker_of_another_version_gets_no_audio(
             await worker.until_logged("is ready")
             await bench.encode()
             assert bench.outcomes == {}
-            # Even if there seems to be one of this version.
+            # Not even if a row says that a worker of the bot's version is running.
             row = WorkerRow(
                 id="w", name="w", version="0.0.9", models="[]", slots=0, audio_slots=1, device="cpu"
             )
@@ -154,7 +154,7 @@ async def test_a_frozen_worker_that_returns_late_changes_nothing(bench: Bench):
         worker.thaw()
         assert bench.outcomes == {"worker_gone": 1}
         await bench.until_place()
-        await bench.encode()  # it works on
+        await bench.encode()  # the worker continues
         assert bench.outcomes == {"worker_gone": 1, "done": 1}
         sweeper = AudioSweeper(tasks=bench.tasks, objects=bench.objects)
         await bench.until_nothing_is_left(sweep=sweeper.remove_orphans)
@@ -290,7 +290,7 @@ async def test_songs_travel_through_a_bucket(farm: Farm, sounds: Sounds, tmp_pat
         objects = open_object_store(url, settings)
         await objects.prepare("tests")
         async with open_bench(farm, sounds, tmp_path, objects=objects) as bench:
-            # The bot has put the master there before, so that the store copies it itself.
+            # The bot has already stored the master, so the store copies it internally.
             await objects.put(bench.master, "jobs/k7f2q/vocals.flac")
             more = {**settings, "STEMCORD_OBJECT_STORE": url}
             async with bench.worker(**more) as worker:

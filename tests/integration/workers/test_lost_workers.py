@@ -35,7 +35,7 @@ async def test_a_frozen_worker_that_returns_late_changes_nothing(farm: Farm):
         assert stems[Stem.VOCALS] == SONG
         kept = await farm.objects.keys_under(key.prefix)
         assert sorted(kept) == sorted([*found.files.values(), key.song])
-        # It keeps working.
+        # The thawed worker keeps working.
         assert (await farm.until_over(await farm.submit())).state is SeparationState.DONE
 
 

@@ -37,7 +37,7 @@ async def test_a_song_under_way_survives_a_restart_and_so_does_its_worker(
         await asyncio.to_thread(own_server.start)
         found = await asyncio.wait_for(until_over(farm, key), 100)
         assert (found.state, found.lease) == (SeparationState.DONE, 1)
-        # It takes the next song, and its heartbeat continues meanwhile.
+        # The worker takes the next song, and its heartbeat continues meanwhile.
         after = await asyncio.wait_for(submitted(farm), 60)
         found = await asyncio.wait_for(until_over(farm, after), 100)
         assert (found.state, found.lease) == (SeparationState.DONE, 1)

@@ -21,7 +21,7 @@ from tests.support.harness import Harness
 
 
 class Silent(FakeProvider):
-    """A provider that never answers a poll, so that its jobs' steps read nothing."""
+    """Never answers a poll, so that its jobs' steps do not read the database."""
 
     asked = 0
 
@@ -55,7 +55,7 @@ async def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 async def cancelled_elsewhere(bot: Harness) -> Job:
-    """Return a job under way that another bot has cancelled, and that reads nothing."""
+    """Return a job that another bot has cancelled while its step waits for the provider."""
     provider: Any = bot.provider
     asked_before = provider.asked
     job = await bot.split()

@@ -83,7 +83,7 @@ async def test_the_mark_stays_young_and_is_not_made_anew(harness: Harness, share
     os.utime(share / MARKER, (1000, 1000))
     await sweep_of(harness).sweep()
     assert (share / MARKER).stat().st_mtime > 1000
-    (share / MARKER).unlink()  # nothing is mounted there now
+    (share / MARKER).unlink()  # as if nothing were mounted there
     with pytest.raises(ObjectStoreUnavailable):
         await sweep_of(harness).sweep()
     assert not (share / MARKER).exists()

@@ -1,4 +1,6 @@
-"""Which tasks are offered to other machines, and when. tests/integration/audio has the children."""
+"""Which tasks are offered to other machines, and when. The children are tested in
+tests/integration/audio.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -49,7 +51,7 @@ def tools(elsewhere: Elsewhere, *, decoding_at_once: int = 2) -> AudioTools:
 
 async def test_what_another_machine_leaves_runs_here(elsewhere: Elsewhere, tmp_path: Path):
     audio = tools(elsewhere)
-    await audio.aclose()  # it starts no child
+    await audio.aclose()  # so that it starts no child
     with pytest.raises(ChildLost, match="the fork server is closed"):
         await audio.encode(tmp_path / "a", tmp_path / "b", format=AudioFormat.MP3)
     assert elsewhere.asked == [(EncodeTask, False)]

@@ -116,7 +116,7 @@ async def test_one_file_is_written_at_a_time_so_that_other_work_finds_a_thread(
         nonlocal writing, most
         writing += 1
         most = max(most, writing)
-        time.sleep(0.02)  # in a thread: time for a second one to begin
+        time.sleep(0.02)  # long enough for a second thread to begin
         writing -= 1
         return into.write_bytes(b"zip")
 

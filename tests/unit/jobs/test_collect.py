@@ -53,7 +53,7 @@ HEARD_LATER = Analysis(tempo=TempoEstimate(bpm=97.0))
 
 @dataclass
 class Ears(FakeAudio):
-    """Hears the spools only while it mixes, and records what it reads."""
+    """Analyses spools only while it mixes, and records what it analyses."""
 
     heard: Analysis = HEARD_LATER
     error: Exception | None = None

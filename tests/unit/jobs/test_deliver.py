@@ -147,7 +147,7 @@ async def test_an_analysis_that_dies_or_hangs_fails_no_delivery(
     harness: Harness, audio: CountingAudio, trouble: str
 ) -> None:
     setattr(audio, trouble, True)
-    audio.is_analysing = True  # so that its masters are analysed instead of its spools
+    audio.is_analysing = True  # so that the masters are analysed instead of the spools
     job = await delivered(harness)
     assert (job.state, job.analysis) == (State.DELIVERED, None)
     await harness.services.analyser.stop()

@@ -42,7 +42,7 @@ class FailingSteps:
 
 
 class CancelledOnce(FailingSteps):
-    """Its first step is cancelled, although its task is not."""
+    """The first step raises CancelledError, although the task is not cancelled."""
 
     async def advance(self, runtime: JobRuntime) -> StepResult:
         self.steps += 1
@@ -52,7 +52,7 @@ class CancelledOnce(FailingSteps):
 
 
 class Endless(FailingSteps):
-    """Its step does not end."""
+    """Steps that never end."""
 
     async def advance(self, runtime: JobRuntime) -> StepResult:
         self.steps += 1

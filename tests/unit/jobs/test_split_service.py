@@ -290,7 +290,7 @@ async def test_cancel_while_a_submit_is_in_flight_keeps_its_reference(harness: H
     await harness.services.splits.cancel(job.id, user_id=ADA)
     harness.provider.gate.set()
     async with asyncio.timeout(30):
-        # Its answer is recorded first, and its end after that.
+        # The provider's answer is recorded first, then the end of the attempt.
         while (await harness.jobs.attempts(job.id))[0].state is not AttemptState.ABANDONED:
             await asyncio.sleep(0.005)
     [attempt] = await harness.jobs.attempts(job.id)

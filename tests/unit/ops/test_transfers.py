@@ -131,7 +131,7 @@ async def test_a_store_that_is_away_is_told_apart_from_a_file_that_is_gone(servi
 
 
 async def test_a_store_that_leaves_halfway_cuts_the_connection(serving: Serving):
-    number = len(serving.store.calls) + 1  # after `size`
+    number = len(serving.store.calls) + 1  # the call after `size`
     serving.store.away_at = {number}
     with pytest.raises(aiohttp.ClientError):
         await serving.get()

@@ -80,7 +80,7 @@ PLAIN = {
 
 
 def values(hint: Any) -> st.SearchStrategy[Any]:
-    """Return the values of a type that messages are made of."""
+    """Return a strategy for the values of a type that messages are made of."""
     if hint in PLAIN:
         return PLAIN[hint]
     if isinstance(hint, UnionType):

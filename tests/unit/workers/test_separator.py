@@ -351,7 +351,7 @@ async def test_a_song_for_which_no_room_is_made_is_handed_back(
 
     separator.on_failure(note)
     await separator.separate(KEY)
-    # This worker takes no songs by the time at which the song is in the queue again.
+    # This worker stops taking songs before the song is back in the queue.
     assert told == [(SeparationState.RUNNING, {model.name for model in separator.models})]
     assert row.now.state is SeparationState.WAITING
     assert ended(separator) == {Outcome.HANDED_BACK: 1}

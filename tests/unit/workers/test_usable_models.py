@@ -11,7 +11,7 @@ FOUR = replace(TWO_STEMS, name="four")
 
 
 class Worker:
-    """A worker's parts. It records what it tells the bots, and from which queues it takes tasks."""
+    """A worker's parts, which record what it tells the bots and which queues it takes from."""
 
     def __init__(self) -> None:
         self.models: Sequence[Model] = (TWO_STEMS, FOUR)

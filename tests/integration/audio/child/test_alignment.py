@@ -1,4 +1,4 @@
-"""What measuring a lag imports."""
+"""The modules that measuring a lag imports."""
 
 import subprocess
 import sys

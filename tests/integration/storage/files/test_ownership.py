@@ -1,4 +1,4 @@
-"""What a user without rights reads."""
+"""Why a path is unusable, as told to a user without access rights."""
 
 from pathlib import Path
 

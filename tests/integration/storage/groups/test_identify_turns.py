@@ -14,7 +14,7 @@ async def test_the_first_turn_is_at_once_and_each_further_one_later(db: Postgres
     bots = [IdentifyTurns(db=db) for _ in range(3)]
     waits = sorted(await asyncio.gather(*(bot.take(shard, 1) for shard, bot in enumerate(bots))))
     assert waits[0] == 0.0
-    assert waits[1] == pytest.approx(GAP_S, abs=3.0)  # less the time that the others took
+    assert waits[1] == pytest.approx(GAP_S, abs=3.0)  # minus the time that the calls took
     assert waits[2] == pytest.approx(2 * GAP_S, abs=3.0)
 
 

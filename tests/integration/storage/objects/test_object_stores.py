@@ -1,5 +1,5 @@
-"""What every object store promises: in a bucket, below a prefix and in a folder; and what happens
-when its service fails.
+"""The guarantees of every object store, in a bucket, below a prefix or in a folder, and its
+behaviour when the service fails.
 """
 
 import asyncio

@@ -19,7 +19,7 @@ LONG_S = 60.0
 
 
 def fetch(rows: Rows, *, silent_s: float = 0.0) -> int:
-    """Take a task as a worker whose last heartbeat was that long ago."""
+    """Take a task as a worker whose last heartbeat was `silent_s` ago."""
     [(worker,)] = rows.execute(
         "INSERT INTO procrastinate_workers (last_heartbeat) "
         "VALUES (now() - make_interval(secs => %s)) RETURNING id",

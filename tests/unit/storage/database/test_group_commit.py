@@ -36,7 +36,7 @@ async def together(
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Grows by each statement on connections that are opened from now on."""
+    """The statements run so far on connections opened from now on."""
     connect, found = sqlite3.connect, list[str]()
 
     def traced(*where: Any, **how: Any) -> sqlite3.Connection:
@@ -88,7 +88,7 @@ async def test_a_failed_commit_fails_every_transaction_of_its_group(db: Database
 
 async def test_what_sqlite_undoes_by_itself_fails_the_whole_group(db: Database):
     async def full(conn: Connection) -> None:
-        await conn.execute("ROLLBACK")  # as SQLite does on some errors of the disk
+        await conn.execute("ROLLBACK")  # as SQLite does on some disk errors
         raise sqlite3.OperationalError("disk I/O error")
 
     failed = sqlite3.OperationalError

@@ -130,7 +130,7 @@ async def test_a_cancelled_caller_does_not_stop_its_transaction(address: Address
     with pytest.raises(asyncio.CancelledError):
         await caller
     go_on.set()
-    await db.close()  # waits for it
+    await db.close()  # waits for the transaction
     again = await reopen(address)
     assert await rows(again) == 2
     await again.close()
@@ -152,7 +152,7 @@ async def test_a_failure_that_nobody_waits_for_is_logged(
     caller.cancel()
     with pytest.raises(asyncio.CancelledError), caplog.at_level(logging.ERROR):
         await caller
-    await db.close()  # waits for it
+    await db.close()  # waits for the transaction
     [record] = [each for each in caplog.records if each.name == "storage.database.transactions"]
     assert record.exc_info is not None
     assert str(record.exc_info[1]) == "nobody hears me"

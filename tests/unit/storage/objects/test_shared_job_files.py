@@ -74,7 +74,7 @@ async def test_only_what_is_missing_is_fetched(files: SharedJobFiles, store: Lea
     where.master(Stem.VOCALS).unlink()
     store.calls.clear()
     await files.bring(JOB, STEMS)
-    assert store.calls.count("get") == 2  # with the cover
+    assert store.calls.count("get") == 2  # the master and the cover
     store.calls.clear()
     await files.bring(JOB, STEMS)
     assert store.calls == []
@@ -122,7 +122,7 @@ async def test_a_store_that_is_away_is_not_an_empty_one(
         await files.holds(JOB, STEMS)
     store.is_away = False
     shutil.rmtree(share)
-    share.mkdir()  # the empty mount point
+    share.mkdir()  # an empty mount point
     song = where.input
     for call in (files.holds(JOB, STEMS), files.bring(JOB, STEMS), files.find_elsewhere(song)):
         with pytest.raises(ObjectStoreUnavailable):

@@ -61,7 +61,7 @@ WITHOUT: Mapping[Guard, tuple[str, ...]] = {
         "CREATE TABLE copied AS SELECT * FROM jobs",
         "PRAGMA foreign_keys = OFF",
         "DROP TABLE jobs",
-        "PRAGMA legacy_alter_table = ON",  # other triggers may refer to the table in the meantime
+        "PRAGMA legacy_alter_table = ON",  # lets other triggers refer to the dropped table
         "ALTER TABLE copied RENAME TO jobs",
         "CREATE UNIQUE INDEX jobs_by_id ON jobs (id)",
     ),

@@ -1,4 +1,4 @@
-"""What a worker says of each end that a task may have there."""
+"""What a worker reports for each way in which a task can end."""
 
 import asyncio
 from collections.abc import AsyncIterator

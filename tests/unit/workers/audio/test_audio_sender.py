@@ -1,4 +1,4 @@
-"""What a bot makes of everything that a worker, its row and its objects may do."""
+"""How a bot handles everything that a worker, a task's row and its objects may do."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

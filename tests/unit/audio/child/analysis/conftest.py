@@ -12,7 +12,7 @@ from tests.support.synthetic_songs import Wave
 def heard(tmp_path):
     """Write waves as masters, by stem, and analyse them in this process.
 
-    A wave that is more than one stem, or that is heard again, is written once.
+    A wave that is used for several stems, or analysed again, is written only once.
     """
     written: list[tuple[Wave, Path]] = []
 

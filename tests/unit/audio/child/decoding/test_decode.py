@@ -511,7 +511,7 @@ def _noise(path, container, codec, *, options=None):
 
 @cache
 def _mp3_of_noise(xing):
-    """Return an MP3 without tags. LAME takes longer than all that a test does with it."""
+    """Return an MP3 without tags. It is cached because LAME takes longer than the tests."""
     options = {"write_xing": xing, "id3v2_version": "0"}
     with tempfile.TemporaryDirectory() as folder:
         return _noise(Path(folder, "a.mp3"), "mp3", "libmp3lame", options=options).read_bytes()
