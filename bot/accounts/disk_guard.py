@@ -70,7 +70,7 @@ class DiskGuard:
         self._kept_bytes = 0
         """The size of all other jobs' files at the last measurement."""
         self._ended_bytes = 0
-        """The bytes that jobs and loans that ended since then may have left."""
+        """The bytes that jobs and loans that ended since that measurement may have left."""
         self._lent_bytes = 0
         """The bytes currently promised beside the jobs under way."""
         self._free_bytes = 0
@@ -207,7 +207,7 @@ class DiskGuard:
         return await self._make_room(size_bytes) and self._fits(job_id, size_bytes, floor_bytes)
 
     async def _make_room(self, size_bytes: int) -> bool:
-        """Have copies of kept files dropped, and measure again; return whether any were dropped."""
+        """Drop local copies of kept files, and measure again; return whether any were dropped."""
         if not await self._files.make_room(size_bytes, in_use=frozenset(self._jobs)):
             return False
         await self._look()

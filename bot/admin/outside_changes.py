@@ -87,7 +87,7 @@ class OutsideChanges:
 
     async def _follow_all(self) -> None:
         await self._follow_each([runtime.job_id for runtime in self._core.runtimes])
-        # Attempts of jobs that had already ended.
+        # This settles the attempts of jobs that had already ended.
         await retry_write(self._reconciler.reconcile, what="the end of open attempts")
 
     async def _follow_each(self, job_ids: Iterable[JobId]) -> None:

@@ -1,4 +1,4 @@
-"""Logs in to Discord and stays connected, even while something else answers in its place."""
+"""Logs in to Discord and stays connected, even while something else answers in Discord's place."""
 
 import asyncio
 import logging
@@ -47,7 +47,7 @@ class DiscordRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """The reason why Discord cannot be reached, and the wait that it asked for, in seconds."""
+    """The reason why Discord cannot be reached, and the wait that was asked for, in seconds."""
 
     reason: str
     retry_after_s: float = 0.0

@@ -25,8 +25,8 @@ T = TypeVar("T")
 TICK_S = 0.5
 DEAF_TICKS = 20
 """Ticks without a heartbeat from the event loop, after which a former owner exits. A busy machine
-may not run an event loop for seconds, and the loop finds out that it may no longer act when it
-continues."""
+may stall an event loop for seconds; once it continues, the loop itself finds out that it may no
+longer act."""
 EXIT_DEAF = 1
 
 

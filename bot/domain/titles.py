@@ -23,7 +23,7 @@ SONGS = "Songs"
 """The name of a file with several songs."""
 
 _MOST_NAMED_LEVELS = 6
-"""No separation has more stems, but a client may name any."""
+"""No separation has more stems, but a client may give levels for any."""
 
 _SPOILER = "SPOILER_"
 """Discord's prefix for files that are hidden until clicked."""

@@ -233,9 +233,9 @@ class PollStep:
     ) -> StepResult:
         """Give up an attempt that failed because of its provider, not the song.
 
-        Only a song's first attempt at a provider counts as a failure, and at workers its last one:
-        the others may have failed because of one worker, which pauses by itself. Attempts of the
-        embedded engine that were lost in a restart do not count.
+        Only a song's first attempt at a provider counts as the provider's failure. At workers, only
+        its last one does: the others may have failed because of one worker, which pauses by itself.
+        Attempts of the embedded engine that were lost in a restart do not count.
         """
         attempt, is_here = followed.attempt, followed.provider.capabilities.is_resubmittable
         counted = MAX_LOCAL_STARTS if isinstance(followed.provider, HasWorkers) else 1

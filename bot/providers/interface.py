@@ -119,7 +119,7 @@ class Call:
     model: Model
     workdir: Path
     turn: int = 0
-    """The job's turn in the provider's queue: those of its user wait for those of others."""
+    """The job's turn in the provider's queue; lower turns come first."""
 
 
 @dataclass(frozen=True, slots=True)

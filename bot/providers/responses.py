@@ -57,7 +57,7 @@ def status_error(answer: Answer, *, is_submit: bool) -> ProviderError:
         case 503 if answer.retry_after_s is not None:
             return ProviderBusy(text, retry_after_s=answer.retry_after_s)
         case status if status == 408 or status >= 500:
-            # A gateway also gives this status if it lost the service during the request.
+            # A gateway also answers with such a status if it lost the service during the request.
             return SubmitUncertain(text) if is_submit else ProviderDown(text)
         case _:
             return protocol_error(answer, text)

@@ -54,7 +54,7 @@ class Candidates:
         )
 
     def _was_in_vain(self, attempt: Attempt) -> bool:
-        """Whether nothing was sent, or the whole patience was spent on waiting for a worker."""
+        """Whether nothing was sent, or the attempt timed out and no worker has its model."""
         if attempt.error is AttemptError.TIMED_OUT:
             provider = self._providers.get(attempt.provider)
             return provider is not None and lacks_worker(provider, attempt.model)

@@ -118,8 +118,8 @@ class CircuitBreaker:
         self._fail(provider, Operation.TASK, error)
 
     def _log_refused_key(self, provider: str, error: ProviderAuth) -> None:
-        """Log a refused key once until the provider accepts it, since every call meets the error
-        again.
+        """Log a refused key only once until the provider accepts it, because every call is
+        refused.
         """
         record = self._of(provider)
         if record.is_key_refused:

@@ -48,7 +48,7 @@ class ProviderQueue:
         self._on_leave: Callable[[str, JobId], None] = lambda _provider, _job_id: None
 
     def on_leave(self, tell: Callable[[str, JobId], None]) -> None:
-        """Call `tell` from now on when a job's place is free."""
+        """Call `tell` from now on whenever a job gives up its place."""
         self._on_leave = tell
 
     def acquire(self, provider: str, job: Job) -> int | None:

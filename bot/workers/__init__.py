@@ -1,1 +1,1 @@
-"""Separation on other machines: what runs in a worker, and how a bot recovers lost work."""
+"""Work on other machines: what runs in a worker, and how a bot recovers lost work."""

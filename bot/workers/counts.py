@@ -13,7 +13,7 @@ class Outcome(StrEnum):
     DROPPED = "dropped"
     """Another worker or the bot was faster, or it was cancelled."""
     FAILED = "failed"
-    """Audio tasks that are refused for their file count as done."""
+    """Audio tasks whose file is refused count as done instead."""
     HANDED_BACK = "handed_back"
 
 

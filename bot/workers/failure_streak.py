@@ -65,7 +65,7 @@ class FailureStreak:
         """Count a song that has failed; pause if there are too many, longer each time."""
         self._failures.append(job_id)
         await self.review()
-        # Until a song succeeds, a single failure after a pause is enough for the next one.
+        # Until a song succeeds, a single failure after a pause is enough for another pause.
         are_several = len(set(self._failures)) > 1 or self._pauses > 0
         if self.is_paused or len(self._failures) < MOST_IN_A_ROW or not are_several:
             return
@@ -83,7 +83,7 @@ class FailureStreak:
     async def review(self) -> None:
         """Forget the songs that have also failed on other workers, and end a pause due to them."""
         for job_id in set(self._failures):
-            with suppress(StoreUnavailable):  # another time
+            with suppress(StoreUnavailable):  # the next review tries again
                 if await self._separations.has_failed_elsewhere(job_id, worker=self._worker):
                     self._forget(job_id)
         if self.is_paused and len(self._failures) < MOST_IN_A_ROW:

@@ -237,7 +237,7 @@ class Separator:
                 work.call.workdir.mkdir(parents=True, exist_ok=True)
                 await self._repeated(lambda: self._objects.get(work.ours.key.song, song), work)
             except ObjectMissing:
-                await self._advance(work.ours, 0.0)  # deleted, if the separation has ended
+                await self._advance(work.ours, 0.0)  # raises if the separation has ended
                 why = "its song is not in the store"
                 raise _GaveUp(SeparationError.SONG_MISSING, why) from None
             except OSError as exc:

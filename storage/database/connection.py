@@ -23,7 +23,7 @@ from storage.files.ownership import is_writable, why_unusable
 T = TypeVar("T")
 
 _RANDOM_BITS = 62
-"""Fits into an INTEGER column without the sign."""
+"""The bits of a random id, which fits into an INTEGER column with either sign."""
 _PASSING = frozenset(
     {
         sqlite3.SQLITE_BUSY,

@@ -17,7 +17,7 @@ SELECT
 """
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('stemcord doctor', %s)) AS is_ours"
 
-# Before the migration, or without the right to read them, no troubles are known.
+# Before the migration that adds them, or without the right to read them, no troubles are known.
 _HAS_TROUBLES = """
 SELECT EXISTS (
     SELECT 1 FROM information_schema.columns

@@ -109,7 +109,7 @@ def settings_for(wait_s: float) -> Mapping[str, str]:
 
 
 def settings_statement(settings: Mapping[str, str]) -> bytes:
-    """Return a statement that sets these for the session."""
+    """Return a statement that applies these settings to the session."""
     calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
     return f"SELECT {calls}".encode()
 

@@ -140,7 +140,7 @@ class JobFiles:
         await asyncio.to_thread(_drop_interrupted, folders)
 
     async def drop_old_renditions(self, job_id: JobId, *, keep: int) -> Sequence[Path]:
-        """Remove what was encoded for links of all but the newest `keep` renditions; return it."""
+        """Remove the linked files of all but the newest `keep` renditions; return their paths."""
         return await asyncio.to_thread(_drop_old_renditions, self.of(job_id).linked, keep)
 
     async def drop_linked_songs(self, job_ids: Iterable[JobId]) -> None:
@@ -354,7 +354,7 @@ def _share_linked(theirs: Path, own: Path) -> None:
 
 
 def _sync_all(folder: Path) -> None:
-    """Sync a folder and its files to disk. New names are part of the folder."""
+    """Sync a folder's files to disk, and the folder itself, which holds their names."""
     for path in (*folder.iterdir(), folder):
         fsync(path)
 

@@ -1,4 +1,4 @@
-"""Explain in one line why a file or folder is unusable and how the operator can fix it."""
+"""Explains in one line why a file or folder is unusable and how the operator can fix it."""
 
 import errno
 import os

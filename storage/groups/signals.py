@@ -16,9 +16,9 @@ class SignalKind(StrEnum):
     """What a signal is about."""
 
     JOB = "job"
-    """Another bot changed a job: its subject."""
+    """Another bot changed a job; the subject is the job's id."""
     PLACE = "place"
-    """A place at a provider, its subject, is free for the group."""
+    """A place at a provider is free for the group; the subject is the provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Signal:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Decode a signal; return None if another version sent it in another form."""
+        """Decode a signal; return None for a kind that this version does not know."""
         kind, _, rest = text.partition(" ")
         subject, _, group = rest.partition(" ")
         return cls(SignalKind(kind), subject, group) if kind in set(SignalKind) else None

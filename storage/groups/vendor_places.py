@@ -16,7 +16,7 @@ from storage.groups.shard_group import OWN_ROWS, ShardGroup
 from storage.groups.signals import Signal, SignalKind, notify
 
 FORGOTTEN_AFTER_S = 10
-"""A group that has not asked for this long is left out, as its bot may be gone."""
+"""After this time without asking, a group is left out of the line, as its bot may be gone."""
 
 _NOW_MS = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
 _ASK = f"""
@@ -48,7 +48,7 @@ SELECT provider, job_id, EXISTS (
 ) AS is_open
 FROM vendor_places WHERE {OWN_ROWS}
 """  # noqa: S608 - made of constants
-# An attempt that was being sent when its process ended is never sent again.
+# An attempt that was being sent when its process ended is never sent again, and keeps no place.
 _CLEAR = f"""
 DELETE FROM vendor_places
 WHERE {OWN_ROWS} AND NOT EXISTS (
@@ -125,7 +125,7 @@ class VendorPlaces:
         self._shards = shards
 
     async def ask(self, provider: str, *, capacity: int) -> bool:
-        """Wait in line for a place, and return whether the group may take one now.
+        """Join the line for a place or stay in it; return whether the group may take one now.
 
         Ask again within FORGOTTEN_AFTER_S.
         """
@@ -158,9 +158,9 @@ class VendorPlaces:
         await self._db.write(work, locks=[places_at(provider)])
 
     async def restore(self, providers: Iterable[str], *, since: datetime) -> None:
-        """Bring the group's places in line with its attempts, after another process had them.
+        """Make the group's places match its attempts, after another process was the group's bot.
 
-        Attempts that were abandoned since then keep their places.
+        Accepted attempts that were abandoned keep their places if submitted at or after `since`.
         """
         own = self._shards.parameters
         names = sorted(providers)

@@ -48,11 +48,11 @@ _NO: Final = frozenset({"0", "false", "no", "off", "n"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long one request may take, and for how long it is repeated."""
+    """How long one request may take, and for how long it is retried."""
 
     connect: timedelta = timedelta(seconds=2)
     request: timedelta = timedelta(seconds=30)
-    """Each part of a file, 5 MiB, has to be transferred within it."""
+    """Each 5 MiB part of a file has to be transferred within this time."""
     repeats: timedelta = timedelta(seconds=20)
     max_repeats: int = 3
 

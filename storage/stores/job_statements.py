@@ -158,8 +158,8 @@ SELECT
 FROM attempts
 """
 ATTEMPTS = EVERY_ATTEMPT + "WHERE job_id = ? ORDER BY rowid"
-# Nearly all attempts are done, so those are only looked for among jobs whose files are not yet
-# deleted for their age. Their providers have nothing more to do anyway.
+# Nearly all attempts are done, so done ones are looked for only among jobs whose files have not
+# expired yet. The providers have nothing more to do for them anyway.
 _LEFT_OPEN_BY_JOBS = f"""
 WHERE rowid IN (
     SELECT attempts.rowid FROM attempts JOIN jobs ON jobs.id = attempts.job_id

@@ -240,7 +240,7 @@ class JobStore:
         return list(self._readable_attempts(await self._db.read(sql.LEFT_OPEN, self._own)))
 
     async def abandoned_since(self, since: datetime) -> list[Attempt]:
-        """Return abandoned attempts submitted since then that their provider had accepted."""
+        """Return accepted attempts submitted at or after `since` that were abandoned."""
         values = {"since": seconds(since), **self._own}
         rows = await self._db.read(sql.ABANDONED_SINCE, values)
         return list(self._readable_attempts(rows))

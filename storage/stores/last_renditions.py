@@ -52,7 +52,7 @@ class LastRenditions:
             return None  # written by a newer version
 
     async def drop_old(self, before: datetime) -> None:
-        """Delete renditions chosen before then."""
+        """Delete the renditions chosen before this time."""
         await self._db.write(lambda conn: conn.execute(_DROP_OLD, (seconds(before),)))
 
 

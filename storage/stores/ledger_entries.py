@@ -62,7 +62,7 @@ WHERE post.kind = 'post' AND hold.job_id = ? AND hold.kind = 'hold'
 
 
 def pool_of(guild_id: int) -> str:
-    """Return the owner name of a server's pool, also the prefix of its users' shares."""
+    """Return the owner's name for a server's pool, also the prefix of its users' shares."""
     return f"pool:{guild_id}"
 
 

@@ -116,7 +116,7 @@ class OpenReplies:
                 self._unreadable.skip(f"a reply of {row['job_id']}", exc)
 
     def _server_of(self, reply: OpenReply) -> int | None:
-        """Return a server of this group, to which the reply belongs even if it is elsewhere."""
+        """Return the reply's server if it is one of this group's, else the group's first server."""
         is_own = self._shards.owns(reply.guild_id)
         return reply.guild_id if is_own else self._shards.first_server
 

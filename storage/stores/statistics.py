@@ -49,7 +49,7 @@ class Statistics:
         self._db = db
 
     async def jobs(self, since: datetime) -> dict[State, int]:
-        """Count the jobs requested since then by state.
+        """Count the jobs requested at or after `since` by state.
 
         States that this version does not know are left out.
         """
@@ -64,7 +64,7 @@ class Statistics:
         return Turnover(held=held - post - void, used=post - refund, given_back=void + refund)
 
     async def reasons(self, since: datetime, limit: int) -> list[tuple[Reason, int]]:
-        """Count failure reasons of jobs requested since then, most frequent first.
+        """Count failure reasons of jobs requested at or after `since`, most frequent first.
 
         Reasons that this version does not know are left out.
         """
@@ -72,6 +72,6 @@ class Statistics:
         return [(Reason(row["reason"]), row["jobs"]) for row in rows if row["reason"] in _WORDS]
 
     async def errors(self, since: datetime, limit: int) -> list[tuple[str, AttemptError, int]]:
-        """Count attempt errors since then by provider, most frequent first."""
+        """Count errors by provider of attempts from `since` on, most frequent first."""
         rows = await self._db.read(_ERRORS, (seconds(since), limit))
         return [(row["provider"], AttemptError(row["error"]), row["attempts"]) for row in rows]

@@ -84,17 +84,17 @@ class Spending:
         return [row["minutes"] for row in await self._db.read(_SUBMITTED, _counted(caps))]
 
     async def provider_usage(self, since: datetime) -> Mapping[str, ProviderUsage]:
-        """Return what was submitted since then, by provider."""
+        """Return what was submitted at or after `since`, by provider."""
         return _by_provider(await self._db.read(_USAGE, (seconds(since),)))
 
 
 def provider_usage(reader: Reader, since: datetime) -> Mapping[str, ProviderUsage]:
-    """Return what was submitted since then, by provider."""
+    """Return what was submitted at or after `since`, by provider."""
     return _by_provider(reader.rows(_USAGE, (seconds(since),)))
 
 
 def latest_attempts(reader: Reader, since: datetime) -> Mapping[str, LatestAttempt]:
-    """Return the most recently updated attempt of each provider since then."""
+    """Return each provider's most recently updated attempt at or after `since`."""
     rows = reader.rows(_LATEST, (seconds(since),))
     return {
         row["provider"]: LatestAttempt(_error_of(row), time_of(int(row["updated_at"])))

@@ -42,7 +42,7 @@ _FORGET_OPEN_REPLIES = """
 DELETE FROM open_replies
 WHERE user_id = :user_id OR job_id IN (SELECT id FROM jobs WHERE user_id = :former_id)
 """
-# Their jobs stay as anonymous figures, without the batch.
+# The jobs of these batches stay as anonymous figures, without the batch.
 _FORGET_BATCHES = """
 DELETE FROM batches WHERE user_id = :user_id AND (is_final OR reason IS NOT NULL)
 """
@@ -95,7 +95,7 @@ class Forgetting:
         return emptied
 
     async def empty_old(self, before: datetime, *, limit: int = EMPTIED_AT_A_TIME) -> int:
-        """Empty finished jobs from before then whose files are gone, and return their number.
+        """Empty finished jobs created before `before` whose files are gone; return their number.
 
         Their owners are not recorded, so these jobs no longer count towards any user's cap.
         """

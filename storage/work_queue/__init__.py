@@ -1,1 +1,1 @@
-"""Separations for other machines, their tasks, and the workers there. PostgreSQL only."""
+"""Separations and audio tasks for other machines, and the workers there. PostgreSQL only."""

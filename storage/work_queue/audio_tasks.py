@@ -21,7 +21,7 @@ AUDIO_TASK: Final = "audio"
 AUDIO_OBJECTS: Final = "audio"
 """The prefix of all objects of audio tasks."""
 ABANDONED_S: Final = 60.0
-"""A task whose bot has not asked for it for this time is abandoned."""
+"""A task is abandoned once its bot has not asked for it for this long."""
 _ID: Final = re.compile(r"[0-9a-f]{24}")
 _QUEUE: Final = "audio1."
 
@@ -76,7 +76,7 @@ _ABANDONED = f"""
 SELECT id FROM audio_tasks WHERE asked_at < {_NOW} - {ABANDONED_S:.0f} ORDER BY id LIMIT 100
 """  # noqa: S608 - made of constants
 _ALL = "SELECT id FROM audio_tasks"
-# A worker that still runs such a task is told to stop by `_STOP`, and deletes it itself.
+# A living worker's task is left alone: `_STOP` tells the worker to stop, and it deletes the task.
 _FORGET = f"""
 DELETE FROM procrastinate_jobs AS task
 WHERE task.task_name = '{AUDIO_TASK}'
@@ -98,7 +98,7 @@ class AudioTaskState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     DECLINED = "declined"
-    """The worker cannot run it, or not to its end."""
+    """The worker could not run it, or could not finish it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ class SentTask:
     state: AudioTaskState
     worker: str | None
     answer: str | None
-    """The child's answer if the task is done, or the reason for which it is declined."""
+    """The child's answer if the task is done, or the worker's reason if it is declined."""
     is_worker_living: bool
 
 
@@ -161,7 +161,7 @@ class AudioTasks:
         return None
 
     async def require_rights(self) -> None:
-        """Do what a worker does, to no task. Raises StoreUnavailable if it lacks a right."""
+        """Try a worker's update on no task. Raises StoreUnavailable if the worker lacks a right."""
         await self.start("", worker="")
 
     async def start(self, task_id: str, *, worker: str) -> str | None:
@@ -200,7 +200,7 @@ class AudioTasks:
         return frozenset(row["id"] for row in await self._db.read(_ALL))
 
     async def forget_lost(self) -> None:
-        """Delete what is left in the queue of removed tasks whose workers are gone."""
+        """Delete removed tasks from the queue, except those that a living worker still runs."""
         await self._db.write(lambda conn: conn.execute(_FORGET))
 
     async def _end(self, task_id: str, state: AudioTaskState, answer: str, worker: str) -> bool:
@@ -218,12 +218,12 @@ def new_task_id() -> str:
 
 
 def audio_objects(task_id: str) -> str:
-    """Return the prefix of a task's objects. Raises ValueError for what is no id."""
+    """Return the prefix of a task's objects. Raises ValueError for an invalid id."""
     if not _ID.fullmatch(task_id):
         raise ValueError(f"not the id of an audio task: {task_id!r}")
     return f"{AUDIO_OBJECTS}/{task_id}"
 
 
 def audio_queue(version: str) -> str:
-    """Return the queue for the tasks of a version, which workers of others do not read."""
+    """Return the queue for a version's tasks; workers of other versions do not read it."""
     return _QUEUE + blake2b(version.encode(), digest_size=12).hexdigest()

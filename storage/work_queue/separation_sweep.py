@@ -12,7 +12,7 @@ from bot.domain.job import JobId
 from storage.database.protocols import Connection, Database, Row
 from storage.work_queue.separations import TASK, SeparationError, SeparationKey, defer
 
-# A concurrent sweeper finds nothing to do. With an outdated list, it would take tasks from healthy
+# Only one sweeper runs at a time. With an outdated list, another one would take tasks from healthy
 # workers.
 _ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended('stemcord sweep', 0)) AS is_ours"
 # After a restart of the server, every heartbeat is old.
@@ -60,7 +60,7 @@ class Swept:
     restarted: tuple[SeparationKey, ...] = ()
     """Separations that wait for another worker."""
     given_up: tuple[SeparationKey, ...] = ()
-    """Separations whose workers died, or ended without a result, each time."""
+    """Separations that were started `MAX_LOCAL_STARTS` times without a result."""
 
 
 class SeparationSweep:

@@ -95,7 +95,7 @@ SELECT procrastinate_cancel_job_v1(id, TRUE, TRUE) FROM procrastinate_jobs
 WHERE lock = :lock AND status IN ('todo', 'doing')
 """
 _HIGHEST_TURN = "SELECT max(turn) AS turn FROM separations WHERE state = 'running'"
-# An earlier attempt's row is kept for its starts until the job needs no further attempt.
+# An earlier attempt's row is kept for its count of starts until the job needs no further attempt.
 _LEFT_BEHIND = """
 SELECT separations.job_id, separations.number
 FROM separations JOIN jobs ON jobs.id = separations.job_id
@@ -238,7 +238,7 @@ class Separations:
             await _end(conn, SeparationKey(job_id=order.key.job_id, number=order.key.number - 1))
             starts = max((row["starts"] for row in rows), default=0)
             if starts >= MAX_LOCAL_STARTS:
-                return False  # an error would undo the end of the earlier ones
+                return False  # raising here would undo the end of the earlier ones
             await conn.execute(
                 _INSERT,
                 {

@@ -65,7 +65,7 @@ async def check_decoding(audio: AudioTools) -> CheckResult:
 
 
 def check_time_stretch() -> CheckResult:
-    """Check for the only library without a wheel for some systems."""
+    """Check for python-stretch, the only library that lacks a wheel for some systems."""
     try:
         import python_stretch  # noqa: F401
     except ImportError as exc:

@@ -58,7 +58,7 @@ def audio_slots(settings: Settings) -> int:
 
 
 def _audio_slots(memory_mib: int | None, cores: int, *, engine_threads: int) -> int:
-    """Return a slot for each core and each `TASK_MIB` that the engine leaves, and at least one."""
+    """Return how many tasks fit into the cores and memory that the engine leaves, at least 1."""
     slots = cores - engine_threads
     if memory_mib is not None:
         left_mib = memory_mib - (ENGINE_MIB if engine_threads else 0)

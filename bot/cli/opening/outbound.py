@@ -38,7 +38,7 @@ def build_transport(settings: Settings) -> GuardedTransport:
 def discord_proxy(settings: Settings) -> str | None:
     """Return the URL of the proxy for Discord, or None if Discord is reached directly."""
     parts = urlsplit(settings.discord_api_base)
-    if parts.scheme != "https":  # Discord's stand-in on this machine
+    if parts.scheme != "https":  # a stand-in for Discord on this machine
         return None
     proxy = _proxy_rules(read_variables()).of(parts.hostname or "", parts.port or 443)
     return None if proxy is None else proxy.url

@@ -20,7 +20,7 @@ MADE_BY_MAKE = Path(".venv-studio/bin/python")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedStudio:
-    """The studio, or why there is none; neither if it is not set up."""
+    """The studio, or the reason why it cannot be used; neither if it is not set up."""
 
     provider: Studio | None = None
     why_not: str | None = None

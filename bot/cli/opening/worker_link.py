@@ -49,6 +49,6 @@ async def link_workers(settings: Settings, db: Database) -> WorkerLink | None:
 def in_order(
     order: Iterable[str], built: Mapping[str, Provider], link: WorkerLink | None
 ) -> dict[str, Provider]:
-    """Return the providers by name, with that of the workers in its place."""
+    """Return the providers by name in this order, including that of the workers."""
     every = dict(built) if link is None else {**built, workers.NAME: link.provider}
     return {name: every[name] for name in order if name in every}

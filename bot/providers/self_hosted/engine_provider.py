@@ -234,7 +234,7 @@ class EngineProvider(ABC):
         )
 
     def _note_starved(self, call: Call, cause: EngineStarved) -> None:
-        """Pause after two such failures in a row, because the next songs would fail too."""
+        """Log a lack of memory; pause after two in a row, because the next songs would fail too."""
         self._starved_in_a_row += 1
         limit_mib = memory_limit_mib()
         log.error(

@@ -59,8 +59,8 @@ NAME: Final = "workers"
 LOOK_EVERY_S: Final = 2.0
 AHEAD: Final = 0.5
 """The songs that wait in the workers' queue, as a share of those that workers separate at the same
-time. A worker that has finished finds its next song there while the bot still fetches the last
-one's stems."""
+time. A worker that has finished finds its next song there while the bot still fetches the
+previous song's stems."""
 
 
 class PlaceListener(Protocol):

@@ -1,1 +1,1 @@
-"""Audio tasks on workers: what a bot sends, and what a worker makes of it."""
+"""Audio tasks on workers: how a bot sends them, and how a worker runs them."""

@@ -1,7 +1,7 @@
 """Runs audio tasks in a worker: inputs from the object store, results back to it.
 
-The child and its limits are those of a bot. The worker waits for nothing that is unavailable, since
-the bot runs the task itself meanwhile.
+The child process and its limits are the same as in a bot. The worker does not wait for anything
+that is unavailable, since the bot can run the task itself.
 """
 
 import asyncio
@@ -155,7 +155,7 @@ class AudioPerformer:
         )
         if is_wanted:
             return Outcome.DONE
-        with suppress(StoreUnavailable):  # the bots find them later
+        with suppress(StoreUnavailable):  # the bots' sweep does it later
             await self._objects.remove_under(prefix)
         return Outcome.DROPPED
 

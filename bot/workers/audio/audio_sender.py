@@ -38,9 +38,9 @@ from storage.work_queue.audio_tasks import (
 log = logging.getLogger(__name__)
 
 PLACE_WITHIN_S: Final = 2.0
-"""The time within which the database says whether a worker has a place."""
+"""How long to wait for the database to say whether a worker has a place."""
 TAKEN_WITHIN_S: Final = 5.0
-"""A worker takes a task within this time, or not at all."""
+"""How long to wait for a worker to take a task."""
 LOOK_EVERY_S: Final = 0.25
 ASK_EVERY_S: Final = 10.0
 LEAST_DEADLINE_S: Final = 60.0
@@ -52,7 +52,7 @@ _A = TypeVar("_A", bound=Answer)
 
 
 class SentOutcome(StrEnum):
-    """How the sending of a task ended. All but the first two and the last run it here."""
+    """How sending a task ended. Unless DONE, REFUSED or CANCELLED, the task then runs here."""
 
     DONE = "done"
     REFUSED = "refused"
@@ -101,7 +101,7 @@ class AudioSender:
     async def run(
         self, task: Task, take: Callable[[Answer | Refusal], _A], *, is_busy: bool
     ) -> _A | None:
-        """Return what `take` makes of a worker's answer, or None if the task is to run here.
+        """Return what `take` makes of a worker's answer, or None if the task has to run here.
 
         Raises the task's own refusal or failure. If this is cancelled, the worker is stopped.
         """
@@ -137,7 +137,7 @@ class AudioSender:
             await asyncio.wait(self._tidying, timeout=TIDIED_WITHIN_S)
 
     async def _has_place_for(self, parcel: Parcel, task_id: str) -> bool:
-        """Keep a place at a worker, if there is one."""
+        """Reserve a place at a worker; return whether that succeeded."""
         try:
             async with asyncio.timeout(PLACE_WITHIN_S):
                 if await self._tasks.places() <= 0:
@@ -206,7 +206,7 @@ class AudioSender:
 
     @asynccontextmanager
     async def _asking(self, task_id: str) -> AsyncIterator[None]:
-        """Say now and then that the bot still waits."""
+        """Report periodically that the bot still waits."""
         asking = asyncio.create_task(self._ask(task_id), name=f"asking for {task_id}")
         try:
             yield

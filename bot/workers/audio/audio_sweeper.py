@@ -28,7 +28,7 @@ class AudioSweeper:
         """Sweep until cancelled."""
         for rounds in itertools.count(1):
             await asyncio.sleep(SWEEP_EVERY_S)
-            with suppress(StoreUnavailable):  # another time
+            with suppress(StoreUnavailable):  # the next round tries again
                 await self.sweep()
                 if rounds % ORPHANS_EVERY == 0:
                     await self.remove_orphans()

@@ -1,8 +1,8 @@
 """Audio tasks as they travel between machines: the children's own messages, without any path.
 
 A task's inputs are named `in-0`, `in-1` and so on, its results `out-0` and so on. These names are
-the ends of its objects' keys, and each machine has its own files for them. What is not exactly such
-a message is malformed.
+the ends of its objects' keys, and each machine has its own files for them. Any other message
+is malformed.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -17,7 +17,7 @@ from bot.domain.recipes import AudioFormat
 from bot.processes import ipc
 
 PortableTask = DecodeTask | EncodeTask | RenderTask
-"""The tasks that can be worth their transfers."""
+"""The tasks that can be worth sending to another machine."""
 COSTLY: Final = frozenset({AudioFormat.MP3, AudioFormat.OPUS})
 """The other formats take little more time than a copy."""
 WORTH_BYTES: Final = 1024 * 1024
@@ -76,7 +76,7 @@ def is_worth_sending(task: Task, *, is_busy: bool) -> TypeGuard[PortableTask]:
 
 
 def packed(task: PortableTask) -> Parcel:
-    """Name the files of a task of this machine."""
+    """Return this machine's task, with names for its files."""
     return Parcel(
         task=task,
         inputs=_named("in", set(task.inputs)),
@@ -122,7 +122,7 @@ def _reversed(files: Mapping[str, Path]) -> dict[Path, Path]:
 
 
 def _with_paths(value: _T, others: Mapping[Path, Path]) -> _T:
-    """Return a message with other paths. Raises MalformedMessage for a path that has none."""
+    """Return a message with paths replaced. Raises MalformedMessage for a path not in `others`."""
     changed: Any = value
     if isinstance(value, Path):
         if value not in others:
