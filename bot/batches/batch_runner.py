@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 SWEEP_S = 5.0
 """The poll interval for open batches, in case a job's end was missed."""
 IDLE_SWEEP_S = 60.0
-"""The poll interval without an open batch; only another bot adds one without a wake-up."""
+"""The poll interval without an open batch; only another bot adds one without a call of `wake`."""
 _PASSING = frozenset({Reason.TOO_MANY_JOBS, Reason.BUSY})
 """The reasons for which a song keeps waiting in its batch."""
 

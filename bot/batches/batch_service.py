@@ -80,14 +80,14 @@ class BatchService:
         )
 
         async def withdraw(stored: Batch) -> None:
-            # Another call may have stored a batch for the same interaction, which is left alone.
+            # Leave alone a batch that another call has stored for the same interaction.
             if stored.id == batch.id:
                 await self._store.withdraw(batch.id, self._clock.now(), in_doubt=False)
 
         return await self._writes.store(self._admit(batch, request.songs), withdraw=withdraw)
 
     async def acknowledged(self, batch_id: BatchId, *, message_id: int | None) -> None:
-        """Record that the user saw an answer, and start the batch."""
+        """Record that Discord accepted the acknowledgement, and start the batch."""
 
         async def note() -> None:
             await self._store.acknowledge(batch_id, self._clock.now(), message_id=message_id)
@@ -96,14 +96,14 @@ class BatchService:
         self._runner.wake()
 
     async def unacknowledged(self, batch_id: BatchId, *, in_doubt: bool = False) -> None:
-        """End a batch whose acknowledgement Discord refused."""
+        """End a batch whose acknowledgement Discord is not known to have accepted."""
         await retry_write(
             lambda: self._store.withdraw(batch_id, self._clock.now(), in_doubt=in_doubt),
             what=batch_id,
         )
 
     async def resume(self) -> int:
-        """Continue every batch at start, and return the number of batches.
+        """Continue every open batch at start, and return how many there were.
 
         Ends batches that were never acknowledged, and the remaining songs of batches that were
         being cancelled. Call it before the jobs are resumed.

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 PICTURE = "waveforms.png"
 SHRINK = 0.6
-"""Factor on the size limits after each message that Discord refuses as too large."""
+"""Multiplies the size limits after each message that Discord refuses as too large."""
 MAX_SHRINKS = 3
 LINKED_RENDITIONS = 4
 """The linked renditions kept for each job; the links of older renditions expire early."""
@@ -139,7 +139,7 @@ class DeliveryBuilder:
     ) -> tuple[AudioFormat, ...]:
         """Return the other formats in which all stems can be delivered.
 
-        WAV and FLAC are left out where the stems would have to be sent as MP3 instead.
+        Without links, WAV and FLAC are left out where the stems do not fit into one message.
         """
         others = [each for each in OFFERED if each is not made]
         if self._encoder.makes_links and terms.mode is not DeliveryMode.FILES:

@@ -131,7 +131,7 @@ class DeliveryEncoder:
         try:
             most = _most(wanted, fullest, terms)
             encoded = await self.encode_each(job, small, into, wanted, most, terms.cover)
-        except DoesNotFit:  # larger than estimated, so it is linked too
+        except DoesNotFit:  # a file is larger than estimated, so link to all
             return await self._linked(links, job, masters, into, linked, terms)
         files, more = _spread(small, encoded, terms)
         attached = {file.stem for file in (*files, *more)}

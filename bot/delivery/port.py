@@ -36,7 +36,7 @@ class DeliveryLink:
     stem: Stem
     url: str
     audio_format: AudioFormat | None
-    """The size in bytes; None if another party holds the file and does not say."""
+    """The file's format; None if a provider holds the file."""
     expires_at: datetime | None
     """The time when the address expires; None if unknown."""
 

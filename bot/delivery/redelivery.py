@@ -35,8 +35,8 @@ class Redelivery:
         need: Callable[[Job], int],
         zip_need: Callable[[Job], int],
     ) -> None:
-        """`need` returns the bytes that showing a job may write, and `zip_need` those of a ZIP
-        file.
+        """`need` returns how many bytes showing a job may write, and `zip_need` how many its share
+        of a ZIP file may.
         """
         self._jobs = jobs
         self._files = files

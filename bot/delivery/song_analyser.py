@@ -25,9 +25,9 @@ class SongAnalyser:
         self._forgotten: set[asyncio.Task[Analysis | None]] = set()
 
     async def analysis_of(self, job: Job, masters: Masters, *, within_s: float) -> Analysis | None:
-        """Return the analysis of a job's masters, or None if it is not done in time or failed.
+        """Return the analysis of a job's masters, or None if it failed or is not done in time.
 
-        The analysis continues in the background.
+        An analysis that is not done in time continues in the background.
         """
         if job.analysis is not None:
             return job.analysis

@@ -78,7 +78,7 @@ class ZipBuilder:
         self._links = links
         self._admission = admission
         self._mode = mode
-        # A file of many songs takes a while, and the threads are few.
+        # One file at a time: a file of many songs takes a while, and the threads are few.
         self._writing = asyncio.Semaphore(1)
 
     async def build(

@@ -32,9 +32,7 @@ def texts_in(root: Path = ROOT) -> Catalog:
 
 
 def update(path: Path, texts: Catalog) -> None:
-    """Add missing messages to a catalogue, either empty or guessed as fuzzy, and drop unused
-    ones.
-    """
+    """Add missing messages to a catalogue, untranslated or with a fuzzy guess; drop unused ones."""
     catalogue = read_catalogue(path)
     catalogue.update(texts)
     with path.open("wb") as file:

@@ -50,7 +50,7 @@ class Languages:
 
 
 def read_language(path: Path) -> Language:
-    """Read a catalogue; messages that are empty, fuzzy or can't be formatted stay in English."""
+    """Read a catalogue; messages with an empty, fuzzy or unusable translation stay in English."""
     with path.open("rb") as file:
         catalogue = read_po(file, locale=path.stem.replace("-", "_"))
     for entry in [*catalogue]:

@@ -72,7 +72,7 @@ class Answer:
 
 
 class _Unreadable(Exception):
-    """The body is encoded or too large."""
+    """The body has a content encoding or is too large."""
 
 
 class ApiClient:

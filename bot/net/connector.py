@@ -101,7 +101,7 @@ class CheckedConnector(httpcore.AsyncNetworkBackend):
         )
 
     async def _check_beside_proxy(self, host: str, port: int) -> None:
-        """Refuse a host that is internal by its name, or by an address found on this machine."""
+        """Refuse a host that is internal by its addresses or, if none are found, by its name."""
         if self._any_address:
             return
         try:

@@ -54,7 +54,7 @@ class DownloadFailed(DownloadError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeastRate:
-    """The minimum that a server must send per time window; a slower one loses its slot."""
+    """The minimum that a server must send per time window; a slower download fails."""
 
     bytes_per_s: float = 16 * 1024
     window_s: float = 30.0

@@ -103,7 +103,7 @@ class SignedLinks:
 
 
 def mixer_available(public_url: str | None) -> bool:
-    """Whether browsers play the mixer page at an address: over https, or on their own machine.
+    """Whether browsers can play the mixer page at an address: over https, or on their own machine.
 
     An AudioWorklet needs a secure context: w3c.github.io/webappsec-secure-contexts.
     """

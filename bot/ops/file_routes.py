@@ -152,7 +152,7 @@ def _disposition(name: str) -> str:
 def _linked_file(job: Job, name: str) -> tuple[str, str] | None:
     """Return the name of a linked file on the disk, and the one under which it is saved.
 
-    Both are made from what the requested name stands for, so that no path is built from it.
+    Both are built from the parsed parts of the requested name, so no path contains unchecked text.
     """
     if several := _SEVERAL.fullmatch(name):
         return linked_songs_name(AudioFormat(several[1]), several[2]), zip_filename(SONGS)

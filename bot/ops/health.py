@@ -23,7 +23,7 @@ LONGEST_SILENCE_S = 3600.0
 
 
 class Health:
-    """Tries the store, the data directory and the connection to Discord."""
+    """Checks the store, the data directory and the connection to Discord."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Health:
             await self.look()
 
     async def look(self) -> None:
-        """Log what does not work, unless it was just logged, and what works again."""
+        """Log what does not work, unless it was logged recently, and what works again."""
         now = self._clock.monotonic()
         for name, problem in (await self._problems()).items():
             told_at, silence_s = self._told.get(name, (now, 0.0))

@@ -20,7 +20,7 @@ Scrape = Callable[[], Awaitable[bytes]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SHUTDOWN_S = 1.0
-"""The time that a stop gives downloads under way, which clients can request again."""
+"""How long a stop waits for downloads under way, which clients can request again."""
 HEAD_WITHIN_S = 10.0
 """The time from a connection, or from the previous response, to the end of the next request's
 head."""
@@ -154,7 +154,7 @@ async def _log_failures(request: web.Request, handler: Handler) -> web.StreamRes
         return await handler(request)
     except (web.HTTPException, ConnectionError):
         raise
-    except StoreUnavailable as exc:  # logged by whatever waits for it
+    except StoreUnavailable as exc:  # logged by whatever waits for the store
         raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from exc
     except Exception as exc:
         log.exception("a request could not be answered")

@@ -35,10 +35,7 @@ _being_answered: set[int] = set()
 
 
 class NotAcknowledged(SplitError):
-    """Discord did not accept the answer, so the user sees none.
-
-    If `in_doubt`, Discord may have accepted it.
-    """
+    """Discord did not accept the answer or, if `in_doubt`, may not have accepted it."""
 
     def __init__(self, message: str, *, in_doubt: bool = False) -> None:
         super().__init__(message)
@@ -93,7 +90,7 @@ async def start_split(
 ) -> None:
     """Store the request, acknowledge it, and start work once Discord has accepted the answer.
 
-    `standing` is the user's, if it has just been read. Raises the errors of
+    `standing` is the user's, if the caller has just read it. Raises the errors of
     `SplitService.receive`, before anything is answered.
     """
     job = await splits.receive(

@@ -14,7 +14,7 @@ def actor_of(interaction: discord.Interaction[Any]) -> Actor:
     """Return the caller with their rank.
 
     The rank follows from the permissions that come with the interaction, since managers can change
-    who sees a command. The application's team is as it was at login.
+    who sees a command. The application's team is the one read at login.
     """
     return Actor(
         user_id=UserId(interaction.user.id),

@@ -66,8 +66,8 @@ class Stemcord(commands.AutoShardedBot):
         """`proxy` is the address of an HTTP proxy, for the REST API and the gateway, and `tls` has
         the certificates that both are verified against, by default the system's.
 
-        `sharding` has the shards of one of several clients, and `may_act` tells whether no other
-        process can have them.
+        `sharding` has this client's shards if it is one of several. `may_act` returns False when
+        another process may be the bot.
         """
         # Otherwise discord.py warns at every start that voice, which is not used here, is missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -125,7 +125,7 @@ class Stemcord(commands.AutoShardedBot):
             raise ConnectionError("Discord did not say whether a session may start") from exc
 
     async def _wait_for_turn(self, sharding: Sharding, shard_id: int) -> None:
-        """Wait until no other process identifies at the same time."""
+        """Wait for the shard's turn to identify among all processes."""
         _, _, limit = await self.http.get_bot_gateway()
         await asyncio.sleep(await sharding.turn_s(shard_id, limit["max_concurrency"]))
 
@@ -168,7 +168,7 @@ class Stemcord(commands.AutoShardedBot):
         """Find the gateway and register the commands; discord.py calls this at login."""
         # discord.py reconnects to this address after an invalid session, ignoring the REST base.
         _, gateway, _ = await self.http.get_bot_gateway()
-        # It also connects there at once if it was told how many shards there are.
+        # It also uses the address for the first connection if it was told the number of shards.
         DiscordWebSocket.DEFAULT_GATEWAY = URL(gateway)
         if self._sharding is not None and not self._sharding.registers_commands:
             return

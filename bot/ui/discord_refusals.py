@@ -23,7 +23,7 @@ class FailureKind(Enum):
 
 
 def failure_kind(error: discord.HTTPException) -> FailureKind:
-    """Return how to continue after a refused edit, on the route that it took."""
+    """Return what kind of refusal this is, for the route that the edit took."""
     if error.code == TOO_LARGE or error.status == 413:
         return FailureKind.TOO_LARGE
     if error.status == 429 or error.status >= 500 or error.code == _OLD_MESSAGE_LIMIT:

@@ -73,7 +73,7 @@ def explanation(interaction: discord.Interaction[Any], error: BaseException) -> 
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether Discord may accept the same request, one without files, later."""
+    """Whether Discord may later accept the same request, which must have no files."""
     if not isinstance(error, discord.HTTPException):
         return True
     return failure_kind(error) in (FailureKind.LATER, FailureKind.TOO_LARGE)

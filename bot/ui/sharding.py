@@ -1,4 +1,4 @@
-"""What a client needs to know about its shard group, and the check that it may still act for it."""
+"""What a client knows about its shards, and the check that it may still act for them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ import aiohttp
 from storage.groups.shard_group import ShardGroup
 
 LATE_S = 2.0
-"""A successor that is alive answers a command within this time, long before Discord's limit."""
+"""A live successor answers a command within this time; Discord refuses answers after 3 s."""
 
 
 class NotTheOwner(aiohttp.ClientConnectionError):
@@ -27,7 +27,7 @@ class Sharding:
 
     @property
     def registers_commands(self) -> bool:
-        """Whether this client is the one that registers the commands, which all share."""
+        """Whether this client is the one that registers the commands, which all clients share."""
         return 0 in self.group.shard_ids
 
 

@@ -19,7 +19,7 @@ from storage.stores.standing import Standing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitOptions:
-    """The user's choices; None leaves one to the server's rules."""
+    """The user's choices; None leaves a choice to the server's rules or the bot."""
 
     source: Source
     entry: Entry

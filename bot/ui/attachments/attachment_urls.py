@@ -40,7 +40,7 @@ class AttachmentUrls:
         If Discord does not answer in time, the address is left as it is, and the download renews
         it. Raises Rejected if Discord no longer has the file.
         """
-        # The signature of an address is removed when the job's files expire.
+        # An address without an expiry time has lost its signature, as when its job's files expire.
         if expires_at(source.url) is not None and address_of(source, now) is not None:
             return source
         try:

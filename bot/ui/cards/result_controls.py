@@ -71,7 +71,7 @@ def result_buttons(job: Job, delivery: Delivery) -> tuple[Button | LinkButton, .
 
 
 def next_steps(job: Job) -> tuple[Button, ...]:
-    """Return buttons for singers' next requests: a semitone down or up, slower, another mix."""
+    """Return buttons for likely next requests: a semitone down or up, slower, another mix."""
     current = job.request.rendition
     steps = (
         (labels.SEMITONE_DOWN, current.cents - CENTS_A_SEMITONE, current.speed_percent),

@@ -13,16 +13,16 @@ from bot.ui.error_answers import answer_error
 
 Interaction = discord.Interaction[Any]
 ButtonHandler = Callable[[Interaction, str], Awaitable[None]]
-"""Takes the interaction and the button's subject; what it raises is answered."""
+"""Takes the interaction and the button's subject. Errors that it raises are shown to the user."""
 FormHandler = Callable[[Interaction, SubmittedForm], Awaitable[None]]
-"""Handles an interaction and its submission. Its errors are answered."""
+"""Takes the interaction and its submission. Errors that it raises are shown to the user."""
 MenuHandler = Callable[[Interaction, str, str], Awaitable[None]]
 """Takes the interaction, the menu's subject and the chosen value. Errors that it raises are shown
 to the user."""
 
 
 class HandlerRegistry:
-    """Runs the handlers of buttons, menus and forms, and answers what they raise.
+    """Runs the handlers of buttons, menus and forms, and tells users about their errors.
 
     discord.py would only log an error in a component's callback.
     """

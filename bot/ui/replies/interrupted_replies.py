@@ -23,7 +23,7 @@ from storage.stores.open_replies import OpenReplies, OpenReply, ReplyKind
 log = logging.getLogger(__name__)
 
 MAX_CUSTOM_ID = 100
-"""Discord's limit, which the id of a zip of a mix with a level for each stem exceeds."""
+"""Discord's limit; a zip button's id exceeds it for a mix with a level for each stem."""
 
 
 class InterruptedReplies:

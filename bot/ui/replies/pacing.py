@@ -61,7 +61,7 @@ class Pacing:
         skipped.
 
         A final edit that has to wait joins its channel's queue: later final edits go after it, and
-        other edits go after all of the queue.
+        other edits go after the whole queue.
         """
         if request.urgency is not Urgency.FINAL and self._is_unwelcome(request, now):
             return None

@@ -55,7 +55,7 @@ class ReplyState:
         return not self.is_being_edited and not self.lock.locked() and now >= self.not_before
 
     def owe(self, version: int, now: float) -> None:
-        """Record a version to show; an edit under way covers earlier ones."""
+        """Record a version to show; the wait counts from the first that no running edit covers."""
         if self.owed_version is None or self.is_being_edited:
             self.owed_since = now
         self.owed_version = version
@@ -86,7 +86,7 @@ class ReplyTracker:
         return iter(self._states.values())
 
     def add(self, job: Job) -> ReplyState:
-        """Track the reply of the job, as it is in this copy, and return its state."""
+        """Track the job's reply, replace any older copy of the job, and return the state."""
         state = self._states.setdefault(job.id, ReplyState(job))
         state.job = job
         return state

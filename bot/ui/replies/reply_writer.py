@@ -99,7 +99,7 @@ class ReplyWriter:
             return answer
 
     def forget(self, job_id: JobId) -> None:
-        """Make no further changes to the job's reply; tracking ends soon after."""
+        """Stop tracking the job's reply once no update of it is owed."""
         if (state := self._tracker.get(job_id)) is not None:
             state.is_over = True
 

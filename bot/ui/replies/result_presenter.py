@@ -59,9 +59,9 @@ not limit them."""
 
 Put = Callable[[MessageContent], Awaitable[Edited | NotEdited]]
 Pack = Callable[[Reply, int], AbstractAsyncContextManager[MessageContent]]
-"""Makes the content for a reply, within limits lowered the given number of times.
+"""Makes the content for a reply, with size limits lowered the given number of times.
 
-Its files exist until the context exits. It may raise DoesNotFit.
+The content's files exist until the context exits. It may raise DoesNotFit.
 """
 
 
@@ -161,8 +161,8 @@ class ResultPresenter:
         """Show the content that `pack` makes from the job, visible only to the requester.
 
         The request counts as `minutes` of song. The answer is `too_large` if the files do not fit.
-        If `pack` has done what was asked for, the answer is `done` where its content cannot be
-        shown. Raises Rejected as `render` does.
+        Give `done` if `pack` itself does what was asked for; it is the answer where the content
+        cannot be shown. Raises Rejected as `render` does.
         """
         user_id = UserId(interaction.user.id)
         await self._check_person(interaction)
@@ -199,7 +199,8 @@ class ResultPresenter:
     ) -> None:
         """Send the job's stems to the requester by DM.
 
-        Raises Rejected as `render` does for another user's job.
+        Raises Rejected as `render` does, but with BLOCKED, BLOCKED_HERE or NOT_OFFERED_HERE only
+        for another user's job.
         """
         user_id = UserId(interaction.user.id)
         is_own = user_id == job.request.user_id
@@ -230,7 +231,7 @@ class ResultPresenter:
             await self._complete(interaction, requested, ReplyKind.DM, send, is_private=True)
 
     async def _check_person(self, interaction: discord.Interaction[Any]) -> None:
-        """Raise Rejected if the presser may not use the bot here or anywhere."""
+        """Raise Rejected if the presser may not use the bot at all, or not here."""
         place = reply_of(interaction, private=True, now=self._clock.now())
         await self._admission.check_person(UserId(interaction.user.id), place)
 
@@ -350,7 +351,7 @@ class ResultPresenter:
     ) -> None:
         """Show the last sentence, if any, and close the reply.
 
-        While Discord is unreachable, that continues in the background until the reply expires.
+        While Discord is unreachable, this is retried in the background until the reply expires.
         """
         if sentence is not None and not await _is_said(interaction, sentence):
             task = asyncio.create_task(self._end_later(interaction, sentence, expires_at))
@@ -467,8 +468,8 @@ def _is_bot_dm(interaction: discord.Interaction[Any]) -> bool:
 
 
 def _must_be_private(job: Job, interaction: discord.Interaction[Any]) -> bool:
-    """Return whether only the user may see the result: its reply was private, or in another place
-    than this one that is not a server.
+    """Return whether only the user may see the result: the job's reply was private, or was outside
+    servers and in another channel.
     """
     is_elsewhere = interaction.channel_id != job.reply.channel_id
     return job.reply.is_ephemeral or (job.reply.guild_id is None and is_elsewhere)
