@@ -27,6 +27,9 @@ FORGOTTEN_S: Final = 86_400.0
 deleted after an outage would lose its task."""
 CONNECT_WITHIN_S: Final = 30.0
 """Long enough that a task which ends during a restart of the server is recorded."""
+END_WITHIN_S: Final = 2.5
+"""How long each of Procrastinate's last statements may take once no task runs. They would wait for
+`CONNECT_WITHIN_S` while the database is away."""
 RESTART_AFTER_S: Final = 1.0
 _YEARLY: Final = "0 0 1 1 *"
 _CONNECTIONS: Final = 2
@@ -46,6 +49,7 @@ class TaskQueue:
         self._queues = list(queues)
         self._slots = slots
         self._handler = handler
+        self._running = 0
         self._app = App(connector=_connector(url))
         self._app.task(name=task, pass_context=True)(self._run)
         nothing = self._app.task(name="nothing", queue="nothing")(_do_nothing)
@@ -90,8 +94,12 @@ class TaskQueue:
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             work.cancel()  # Procrastinate then lets running tasks end
+            while not work.done():
+                await asyncio.wait({work}, timeout=END_WITHIN_S)
+                if not self._running:
+                    work.cancel()
             with suppress(asyncio.CancelledError):
-                await work
+                work.result()
 
     async def _work(self) -> None:
         await self._app.run_worker_async(
@@ -106,8 +114,12 @@ class TaskQueue:
         )
 
     async def _run(self, context: JobContext, /, **arguments: Any) -> None:
-        async with self._beating(context):
-            await self._handler(**arguments)
+        self._running += 1
+        try:
+            async with self._beating(context):
+                await self._handler(**arguments)
+        finally:
+            self._running -= 1
 
     @asynccontextmanager
     async def _beating(self, context: JobContext) -> AsyncIterator[None]:
