@@ -263,14 +263,15 @@ class SplitService:
                 self._core.queue.restore(job.provider, job)
         return unfinished
 
-    async def resume(self, jobs: Iterable[Job]) -> None:
+    async def resume(self, jobs: Sequence[Job]) -> None:
         """Run the jobs that `restore` returned, a few at a time; requests may arrive meanwhile."""
         for number, job in enumerate(jobs, start=1):
             self._runner.run(job.id)
             if number % RESUMED_AT_ONCE == 0:
                 # Let the jobs that have begun make progress before more begin.
                 await asyncio.sleep(RESUME_PAUSE_S)
-        log.info("all unfinished jobs have begun")
+        if jobs:
+            log.info("all unfinished jobs have begun")
 
     async def _note_acknowledged(self, job_id: JobId, message_id: int | None) -> None:
         if await self._jobs.acknowledge(job_id, self._clock.now(), message_id=message_id):
