@@ -17,6 +17,7 @@ B = TypeVar("B")
 ITEMS_AT_A_TIME = 50
 WELL_AFTER_S = 60.0
 """A task that ran this long counts as healthy, so the pauses start over."""
+CANCEL_AGAIN_S = 10.0
 
 
 async def gather_or_raise(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -47,6 +48,18 @@ async def both(one: Coroutine[Any, Any, A], other: Coroutine[Any, Any, B]) -> tu
     work: list[Coroutine[Any, Any, Any]] = [one, other]
     first, second = await gather_or_raise(work)
     return first, second
+
+
+async def end_tasks(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancel tasks and wait until they have ended, whatever their outcomes.
+
+    A library may swallow a cancellation that comes just as its own work ends. A task that goes on
+    is therefore cancelled again.
+    """
+    while running := [each for each in tasks if not each.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
 
 
 async def with_pauses(items: Iterable[T]) -> AsyncIterator[T]:

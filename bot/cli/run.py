@@ -30,7 +30,7 @@ from bot.cli.opening.stores import Store, database_address, open_store
 from bot.cli.opening.studio_opening import open_studio
 from bot.cli.opening.worker_link import WorkerLink, in_order, link_workers
 from bot.cli.shutdown import ShutdownStack, StopBudget, stop_on_signals
-from bot.concurrency import supervised
+from bot.concurrency import end_tasks, supervised
 from bot.config import Settings
 from bot.domain.clock import Clock, SystemClock
 from bot.domain.job import Job
@@ -551,11 +551,7 @@ class _Bot:
     ) -> None:
         task = asyncio.create_task(work() if once else supervised(work, name=name), name=name)
 
-        async def end() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        stack.push_async_callback(end)
+        stack.push_async_callback(end_tasks, task)
 
     def _follow_workers(self, stack: AsyncExitStack, link: WorkerLink) -> None:
         on_places = partial(self.services.queue.set_places, workers.NAME)

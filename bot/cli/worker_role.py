@@ -20,7 +20,7 @@ from bot.cli.opening.stores import database_address
 from bot.cli.opening.studio_opening import open_studio
 from bot.cli.shutdown import ShutdownStack, StopBudget, stop_on_signals
 from bot.cli.version import our_version
-from bot.concurrency import gather_or_raise, supervised
+from bot.concurrency import end_tasks, gather_or_raise, supervised
 from bot.config import Settings, SettingsError
 from bot.domain.errors import AudioFailed
 from bot.domain.job import JobId
@@ -241,8 +241,7 @@ class _Worker:
         try:
             await gather_or_raise(queues)
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            await end_tasks(keeping)
 
     async def _separate(self, separator: Separator) -> None:
         from bot.workers.task_queue import TaskQueue  # needs the cluster's packages
@@ -270,9 +269,7 @@ class _Worker:
         try:
             await queue.serve(self.stopping)
         finally:
-            for task in following:
-                task.cancel()
-            await asyncio.gather(*following, return_exceptions=True)
+            await end_tasks(*following)
 
     async def _perform(self, performer: "AudioPerformer") -> None:
         from bot.workers.task_queue import TaskQueue

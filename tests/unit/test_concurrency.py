@@ -149,3 +149,30 @@ async def test_a_pass_over_items_is_not_disturbed_by_changes() -> None:
     async for item in with_pauses(items):
         del items[item]
     assert not items
+
+
+async def test_a_task_that_swallows_a_cancellation_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(concurrency, "CANCEL_AGAIN_S", 0.01)
+    swallowed = 0
+
+    async def stubborn() -> None:
+        nonlocal swallowed
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            swallowed += 1
+        await asyncio.sleep(60)
+
+    async def failing() -> None:
+        raise ValueError
+
+    tasks = [asyncio.create_task(stubborn()), asyncio.create_task(failing())]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await concurrency.end_tasks(*tasks)
+    assert swallowed == 1
+    assert all(each.done() for each in tasks)
+    assert tasks[0].cancelled()
+    assert isinstance(tasks[1].exception(), ValueError)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.concurrency import supervised
+from bot.concurrency import end_tasks, supervised
 from bot.domain.job import State
 from bot.domain.recipes import Stem
 from bot.workers.sweeper import Sweeper
@@ -136,6 +136,5 @@ async def open_farm(url: str, home: Path) -> AsyncIterator[Farm]:
     try:
         yield Farm(url=url, home=home, db=db, objects=objects, separations=separations)
     finally:
-        sweeping.cancel()
-        await asyncio.gather(sweeping, return_exceptions=True)
+        await end_tasks(sweeping)
         await db.close()
