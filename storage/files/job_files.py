@@ -156,10 +156,13 @@ class JobFiles:
         """
         parcel = self.of(job_id).parcel
         folder = parcel / name
-        await asyncio.to_thread(_make_in, parcel, folder)
+        making = asyncio.create_task(asyncio.to_thread(_make_in, parcel, folder))
         try:
+            await asyncio.shield(making)
             yield folder
         finally:
+            # If the caller is cancelled, the folder may yet be made.
+            await asyncio.gather(making, return_exceptions=True)
             await asyncio.to_thread(_remove, folder)
 
     async def packs_folder(self, job_id: JobId) -> Path:
