@@ -18,6 +18,7 @@ ITEMS_AT_A_TIME = 50
 WELL_AFTER_S = 60.0
 """A task that ran this long counts as healthy, so the pauses start over."""
 CANCEL_AGAIN_S = 10.0
+"""Longer than a task takes to end in an orderly way, which a second cancellation would disturb."""
 
 
 async def gather_or_raise(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -60,14 +61,17 @@ async def end_tasks(*tasks: "asyncio.Task[Any]") -> None:
         for task in running:
             task.cancel()
         await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)  # or asyncio would log their errors
 
 
-async def with_pauses(items: Iterable[T]) -> AsyncIterator[T]:
+async def with_pauses(
+    items: Iterable[T], *, at_a_time: int = ITEMS_AT_A_TIME, pause_s: float = 0
+) -> AsyncIterator[T]:
     """Yield the items that exist now, letting other tasks run after every few of them."""
     for number, item in enumerate(tuple(items), start=1):
         yield item
-        if number % ITEMS_AT_A_TIME == 0:
-            await asyncio.sleep(0)
+        if number % at_a_time == 0:
+            await asyncio.sleep(pause_s)
 
 
 async def supervised(

@@ -3,7 +3,6 @@
 The rest of a job's work happens in the background.
 """
 
-import asyncio
 import logging
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from bot.accounts.admission import GuildAdmission
 from bot.accounts.quotas import Quotas
 from bot.accounts.user_limits import RefusedFiles
+from bot.concurrency import with_pauses
 from bot.domain.errors import (
     NotFound,
     Problem,
@@ -265,11 +265,9 @@ class SplitService:
 
     async def resume(self, jobs: Sequence[Job]) -> None:
         """Run the jobs that `restore` returned, a few at a time; requests may arrive meanwhile."""
-        for number, job in enumerate(jobs, start=1):
+        # Let the jobs that have begun make progress before more begin.
+        async for job in with_pauses(jobs, at_a_time=RESUMED_AT_ONCE, pause_s=RESUME_PAUSE_S):
             self._runner.run(job.id)
-            if number % RESUMED_AT_ONCE == 0:
-                # Let the jobs that have begun make progress before more begin.
-                await asyncio.sleep(RESUME_PAUSE_S)
         if jobs:
             log.info("all unfinished jobs have begun")
 

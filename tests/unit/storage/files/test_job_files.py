@@ -1,6 +1,7 @@
 import asyncio
 import os
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from bot.domain.job import JobId
 from bot.domain.recipes import Stem
+from storage.files import job_files
 from storage.files.job_files import JobDir, JobFiles
 
 JOB = JobId("k7f2q")
@@ -121,6 +123,35 @@ async def test_dropping_the_parcel_leaves_a_scratch_folder_in_use(files: JobFile
         (one / "a.mp3").touch()
         await files.drop_parcel(JOB)
         assert [path.name for path in where.parcel.rglob("*")] == ["one", "a.mp3"]
+
+
+async def test_a_scratch_folder_goes_even_if_its_user_is_cancelled_while_it_is_made(
+    files: JobFiles, monkeypatch: pytest.MonkeyPatch
+):
+    where = await filled(files)
+    begun, go_on = threading.Event(), threading.Event()
+    make = job_files._make_in
+
+    def slowly(*folders: Path) -> None:
+        begun.set()
+        assert go_on.wait(5)
+        make(*folders)
+
+    monkeypatch.setattr(job_files, "_make_in", slowly)
+
+    async def use() -> None:
+        async with files.scratch(JOB, "one"):
+            raise AssertionError("its user was cancelled")
+
+    using = asyncio.create_task(use())
+    await asyncio.to_thread(begun.wait, 5)
+    using.cancel()
+    await asyncio.sleep(0.01)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await using
+    await asyncio.get_running_loop().shutdown_default_executor()  # what was begun has ended
+    assert not (where.parcel / "one").exists()
 
 
 async def test_a_job_without_files_has_no_scratch_folder(files: JobFiles):
